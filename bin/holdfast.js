@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+// The door of the command line, in plain JavaScript so that any Node can read it. Holdfast runs
+// TypeScript as it is and therefore needs Node 24.16 or later. On an older Node this file looks for
+// the Node 24 that `npm ci` brought along and starts itself again with it, or says what to do.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import nodeModule from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const NEEDED = [24, 16];
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+function isNewEnough(version) {
+  const [major, minor] = version.split('.').map(Number);
+  return major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1]);
+}
+
+function runAgainWithOwnNode() {
+  const own = join(root, 'node_modules', 'node', 'bin', 'node');
+  if (!existsSync(own) || process.env.HOLDFAST_SHIM === '1') {
+    process.stderr.write(
+      `Holdfast needs Node ${NEEDED.join('.')} or later; this is Node ${process.versions.node}.\n` +
+        'Nothing was started. Install a newer Node, or run `npm ci` in the checkout, which brings one.\n',
+    );
+    process.exitCode = 2;
+    return;
+  }
+  const child = spawn(own, process.argv.slice(1), {
+    stdio: 'inherit',
+    env: { ...process.env, HOLDFAST_SHIM: '1' },
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => child.kill(signal));
+  }
+  child.on('exit', (code, signal) => {
+    if (signal !== null) process.kill(process.pid, signal);
+    else process.exitCode = code ?? 1;
+  });
+}
+
+if (isNewEnough(process.versions.node)) {
+  nodeModule.enableCompileCache();
+  const { runCli } = await import('../src/cli/cli.ts');
+  process.exitCode = await runCli(process.argv);
+} else {
+  runAgainWithOwnNode();
+}

@@ -1,0 +1,72 @@
+// What every route has: the engine behind two questions (carry this out, may I read?), and the few
+// ways in which an answer leaves.
+
+import type { FastifyReply } from 'fastify';
+import { OperationalError } from '../base/errors.ts';
+import type { Command } from '../domain/commands.ts';
+import type { DomainState } from '../domain/domain.ts';
+import { refusalByNumber } from '../domain/refusals.ts';
+import type { Engine, NodeRole, SubmitResult } from '../engine/contract.ts';
+import { ApiProblem } from './problems.ts';
+
+export type Context = {
+  readonly engine: Engine;
+  /** A request waits so long for its outcome; then the answer is `outcome_unknown`. */
+  readonly outcomeWaitMs: number;
+  readonly metricsText: () => Promise<string>;
+};
+
+export type Reading = { readonly state: DomainState; readonly position: number };
+
+/** Roles whose state is the books at a position, and not something half restored. */
+const READING_ROLES: ReadonlySet<NodeRole> = new Set(['following', 'leading', 'draining']);
+
+/** The state to read from, and its position. Reading needs no leader and no room in the journal. */
+export function readBooks(context: Context): Reading {
+  const { role, position } = context.engine.status();
+  if (!READING_ROLES.has(role)) {
+    const detail = `The node is ${role}; it has no books to read from yet.`;
+    throw new OperationalError('NOT_READY', { detail });
+  }
+  return { state: context.engine.state, position };
+}
+
+/**
+ * Submits and waits for the outcome, up to the deadline or until the client has gone; the command
+ * itself is not called back by either.
+ */
+export async function submit(
+  context: Context,
+  reply: FastifyReply,
+  command: Command,
+): Promise<SubmitResult> {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const timer = setTimeout(abort, context.outcomeWaitMs);
+  reply.raw.once('close', abort);
+  try {
+    return await context.engine.submit(command, controller.signal);
+  } finally {
+    clearTimeout(timer);
+    reply.raw.removeListener('close', abort);
+  }
+}
+
+/** A text that is JSON already. */
+export function sendJson(
+  reply: FastifyReply,
+  status: number,
+  position: number,
+  text: string,
+): FastifyReply {
+  return reply
+    .code(status)
+    .header('Content-Type', 'application/json; charset=utf-8')
+    .header('Holdfast-Position', position)
+    .send(text);
+}
+
+/** What the books refused, as a problem. */
+export function refusalProblem(code: number, position: number): ApiProblem {
+  return new ApiProblem(refusalByNumber(code).name, { position });
+}

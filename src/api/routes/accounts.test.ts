@@ -1,0 +1,113 @@
+// Accounts over HTTP.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Compile } from 'typebox/compile';
+import { LEDGER, accountId, call, createBookedNode, transferBody } from '../testing/fake-node.ts';
+import { AccountAnswer } from '../schemas.ts';
+
+const isAccountAnswer = Compile(AccountAnswer);
+const NEW = { id: accountId(9), ledger: LEDGER, code: 20 };
+
+test('an account is 201 when it is opened and 200 when it is there just so', async () => {
+  await using node = await createBookedNode();
+  const first = await call(node, 'POST', '/v1/accounts', NEW);
+  assert.equal(first.status, 201);
+  const { timestamp_ns, ...rest } = first.body;
+  assert.match(timestamp_ns, /^\d{19}$/);
+  assert.deepEqual(rest, {
+    ...NEW,
+    currency: 'EUR',
+    flags: [],
+    user_data_128: '0'.repeat(32),
+    user_data_64: '0',
+    user_data_32: 0,
+    debits_pending: '0',
+    debits_posted: '0',
+    credits_pending: '0',
+    credits_posted: '0',
+  });
+  const second = await call(node, 'POST', '/v1/accounts', NEW);
+  assert.equal(second.status, 200);
+  assert.deepEqual(second.body, first.body);
+  assert.deepEqual((await call(node, 'GET', `/v1/accounts/${NEW.id}`)).body, first.body);
+});
+
+test('every member of an account comes back as it was sent', async () => {
+  await using node = await createBookedNode();
+  const sent = {
+    ...NEW,
+    flags: ['credits_must_not_exceed_debits'],
+    user_data_128: 'ff0000000000000000000000000000aa',
+    user_data_64: '18446744073709551615',
+    user_data_32: 4_294_967_295,
+  };
+  const { body } = await call(node, 'POST', '/v1/accounts', sent);
+  assert.deepEqual({ ...body, ...sent }, body);
+  assert.ok(isAccountAnswer.Check(body));
+});
+
+test('the same id with another meaning is a conflict, an undefined ledger is not found', async () => {
+  await using node = await createBookedNode();
+  await call(node, 'POST', '/v1/accounts', NEW);
+  const other = await call(node, 'POST', '/v1/accounts', { ...NEW, code: 21 });
+  assert.equal(other.status, 409);
+  assert.equal(other.body.code, 'account_exists_with_different_code');
+  const nowhere = await call(node, 'POST', '/v1/accounts', {
+    ...NEW,
+    id: accountId(10),
+    ledger: 5,
+  });
+  assert.equal(nowhere.status, 404);
+  assert.equal(nowhere.body.code, 'account_ledger_not_found');
+  assert.equal(nowhere.body.retryable, true);
+});
+
+test('a batch of accounts answers each in order', async () => {
+  await using node = await createBookedNode();
+  const accounts = [NEW, { ...NEW, id: accountId(1) }, { ...NEW, id: accountId(2), code: 1 }];
+  const { status, body } = await call(node, 'POST', '/v1/accounts/batch', { accounts });
+  assert.equal(status, 200);
+  assert.deepEqual(
+    body.results.map((result: Record<string, string>) => [
+      result['id'],
+      result['status'],
+      result['code'],
+    ]),
+    [
+      [NEW.id, 'created', undefined],
+      [accountId(1), 'refused', 'account_exists_with_different_code'],
+      [accountId(2), 'exists', undefined],
+    ],
+  );
+});
+
+test('a lookup answers balances at the position that it names', async () => {
+  await using node = await createBookedNode();
+  await call(node, 'POST', '/v1/transfers', transferBody(1));
+  const ids = [accountId(2), accountId(77), accountId(1)];
+  const { status, headers, body } = await call(node, 'POST', '/v1/accounts/lookup', { ids });
+  assert.equal(status, 200);
+  assert.equal(body.position, 3);
+  assert.equal(headers['holdfast-position'], '3');
+  assert.deepEqual(
+    body.accounts.map((account: Record<string, string>) => [
+      account['id'],
+      account['credits_posted'],
+      account['debits_posted'],
+    ]),
+    [
+      [accountId(2), '1250', '0'],
+      [accountId(1), '0', '1250'],
+    ],
+  );
+  assert.deepEqual(body.not_found, [accountId(77)]);
+  for (const account of body.accounts) assert.ok(isAccountAnswer.Check(account));
+});
+
+test('an account that does not exist is 404', async () => {
+  await using node = await createBookedNode();
+  const { status, body } = await call(node, 'GET', `/v1/accounts/${accountId(77)}`);
+  assert.equal(status, 404);
+  assert.equal(body.code, 'account_not_found');
+});

@@ -1,0 +1,84 @@
+// Accounts: opened one by one or in batches, read by id.
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Account } from '../../base/account.ts';
+import { ID_PREFIX, parseId } from '../../base/ids.ts';
+import { accountsCommand } from '../../domain/commands.ts';
+import type { DomainState } from '../../domain/domain.ts';
+import { findAccount, findLedger } from '../../domain/queries.ts';
+import { CREATED, isSuccess } from '../../domain/refusals.ts';
+import { assert } from '../../base/assert.ts';
+import { type Context, readBooks, refusalProblem, sendJson, submit } from '../context.ts';
+import { readAccount, readAccounts } from '../input.ts';
+import { accountText, batchText, lookupText } from '../output.ts';
+import { ApiProblem, inputProblem } from '../problems.ts';
+import { AccountLookupRequest, NoQuery } from '../schemas.ts';
+
+type Ids = { readonly ids: readonly string[] };
+
+export function accountRoutes(app: FastifyInstance, context: Context): void {
+  const schema = { querystring: NoQuery };
+  app.post('/v1/accounts', { schema }, (request, reply) => postAccount(context, request, reply));
+  app.post('/v1/accounts/batch', { schema }, (request, reply) =>
+    postAccounts(context, request, reply),
+  );
+  app.post(
+    '/v1/accounts/lookup',
+    { schema: { ...schema, body: AccountLookupRequest } },
+    (request, reply) => lookupAccounts(context, request, reply),
+  );
+  app.get('/v1/accounts/:id', { schema }, (request, reply) => getAccount(context, request, reply));
+}
+
+async function postAccount(context: Context, request: FastifyRequest, reply: FastifyReply) {
+  const input = readAccount(request.body);
+  const { outcome, position } = await submit(context, reply, accountsCommand([input]));
+  const code = outcome.codes[0]!;
+  if (!isSuccess(code)) throw refusalProblem(code, position);
+  const { state } = context.engine;
+  const account = findAccount(state, BigInt(`0x${input.id}`));
+  assert(account !== undefined, 'an account that was opened exists');
+  // Balances are those of now, which is the position of this command or a later one.
+  const now = Math.max(position, context.engine.status().position);
+  return sendJson(reply, code === CREATED ? 201 : 200, now, textOf(state, account));
+}
+
+async function postAccounts(context: Context, request: FastifyRequest, reply: FastifyReply) {
+  const inputs = readAccounts(request.body);
+  const { outcome, position } = await submit(context, reply, accountsCommand(inputs));
+  const ids = inputs.map((input) => ID_PREFIX.account + input.id);
+  return sendJson(reply, 200, position, batchText(position, ids, outcome.codes));
+}
+
+function lookupAccounts(context: Context, request: FastifyRequest, reply: FastifyReply) {
+  const reading = readBooks(context);
+  const found: string[] = [];
+  const notFound: string[] = [];
+  for (const id of (request.body as Ids).ids) {
+    const account = findAccount(reading.state, parseId('account', id)!);
+    if (account === undefined) notFound.push(id);
+    else found.push(textOf(reading.state, account));
+  }
+  const text = lookupText(reading.position, 'accounts', found, notFound);
+  return sendJson(reply, 200, reading.position, text);
+}
+
+function getAccount(context: Context, request: FastifyRequest, reply: FastifyReply) {
+  const id = parseId('account', (request.params as { readonly id: string }).id);
+  if (id === undefined) {
+    const detail = 'An account id is acc_ and 32 lower-case hex digits.';
+    throw inputProblem([{ parameter: 'id', code: 'id_malformed', detail }]);
+  }
+  const reading = readBooks(context);
+  const account = findAccount(reading.state, id);
+  if (account === undefined) {
+    throw new ApiProblem('account_not_found', { position: reading.position });
+  }
+  return sendJson(reply, 200, reading.position, textOf(reading.state, account));
+}
+
+function textOf(state: DomainState, account: Account): string {
+  const ledger = findLedger(state, account.ledger);
+  assert(ledger !== undefined, 'the ledger of an account is defined');
+  return accountText(account, ledger.currency);
+}

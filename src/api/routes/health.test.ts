@@ -1,0 +1,119 @@
+// Probes and status: what a load balancer, a person and Prometheus see in each state of the node.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Engine, NodeRole } from '../../engine/contract.ts';
+import {
+  LEDGER,
+  accountId,
+  call,
+  createBookedNode,
+  createFakeNode,
+  transferBody,
+} from '../testing/fake-node.ts';
+
+const NO_KEY = { authorization: '' };
+
+test('livez answers without key, in every role, and does not touch the engine', async () => {
+  const untouchable = new Proxy({} as Engine, {
+    get: (_target, name) => assert.fail(`${String(name)} was touched`),
+  });
+  await using node = createFakeNode({ engine: untouchable });
+  const { status, body } = await call(node, 'GET', '/livez', undefined, NO_KEY);
+  assert.equal(status, 200);
+  assert.deepEqual(body, { live: true });
+});
+
+test('readyz is 200 only when the node leads and takes payments', async () => {
+  await using node = createFakeNode();
+  const roles: NodeRole[] = [
+    'starting',
+    'recovering',
+    'following',
+    'draining',
+    'halted',
+    'stopped',
+  ];
+  for (const role of roles) {
+    node.engine.role = role;
+    const { status, body } = await call(node, 'GET', '/readyz', undefined, NO_KEY);
+    assert.equal(status, 503, role);
+    assert.equal(body.ready, false);
+    assert.equal(body.checks[0].ok, false);
+    assert.match(body.checks[0].detail, new RegExp(role));
+  }
+  node.engine.role = 'leading';
+  node.engine.impediment = 'JOURNAL_FULL';
+  const full = await call(node, 'GET', '/readyz', undefined, NO_KEY);
+  assert.equal(full.status, 503);
+  assert.deepEqual(
+    full.body.checks.map((check: { ok: boolean }) => check.ok),
+    [true, false],
+  );
+  assert.match(full.body.checks[1].detail, /journal_full/);
+  node.engine.impediment = undefined;
+  const ready = await call(node, 'GET', '/readyz', undefined, NO_KEY);
+  assert.equal(ready.status, 200);
+  assert.equal(ready.body.ready, true);
+});
+
+test('a node whose disk is full is still readable', async () => {
+  await using node = await createBookedNode();
+  node.engine.impediment = 'JOURNAL_FULL';
+  assert.equal((await call(node, 'GET', `/v1/accounts/${accountId(1)}`)).status, 200);
+  assert.equal(
+    (await call(node, 'POST', '/v1/accounts/lookup', { ids: [accountId(1)] })).status,
+    200,
+  );
+  assert.equal((await call(node, 'GET', '/v1/ledgers')).status, 200);
+});
+
+test('before the books are restored every question about them is not ready', async () => {
+  await using node = await createBookedNode();
+  node.engine.role = 'recovering';
+  for (const url of ['/v1/ledgers', `/v1/accounts/${accountId(1)}`]) {
+    const { status, body, headers } = await call(node, 'GET', url);
+    assert.equal(status, 503);
+    assert.equal(body.code, 'not_ready');
+    assert.equal(headers['retry-after'], '1');
+  }
+  const status = await call(node, 'GET', '/v1/status');
+  assert.equal(status.status, 200);
+  assert.equal(status.body.books, null);
+});
+
+test('status shows role, positions, and books that balance', async () => {
+  await using node = await createBookedNode();
+  await call(node, 'POST', '/v1/transfers', transferBody(1));
+  await call(node, 'POST', '/v1/transfers', transferBody(2, { amount: '7', flags: ['pending'] }));
+  const { body, headers } = await call(node, 'GET', '/v1/status');
+  assert.equal(body.role, 'leading');
+  assert.equal(body.position, 4);
+  assert.equal(headers['holdfast-position'], '4');
+  assert.equal(body.role_since, '2026-01-01T00:00:00.000Z');
+  assert.equal(body.impediment, null);
+  assert.equal(body.books.accounts, 3);
+  assert.equal(body.books.holds, 1);
+  assert.equal(body.books.dedupe.remembered, 2);
+  assert.deepEqual(body.books.ledgers, [
+    {
+      ledger: LEDGER,
+      currency: 'EUR',
+      exponent: 2,
+      debits_posted: '1250',
+      credits_posted: '1250',
+      debits_pending: '7',
+      credits_pending: '7',
+    },
+  ]);
+});
+
+test('metrics want the key and are Prometheus text', async () => {
+  await using node = createFakeNode();
+  const open = await call(node, 'GET', '/metrics', undefined, NO_KEY);
+  assert.equal(open.status, 401);
+  const { status, headers, body } = await call(node, 'GET', '/metrics');
+  assert.equal(status, 200);
+  assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+  assert.match(body, /^# HELP holdfast_test/);
+});

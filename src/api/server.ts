@@ -1,0 +1,179 @@
+// The HTTP door: it authenticates, reads requests strictly, turns them into commands, and writes
+// outcomes and books as JSON. Nothing here decides about money, and whatever goes wrong leaves as a
+// problem document (problems.ts) with the request's id.
+
+import { randomUUIDv7 } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import { AssertionFailed } from '../base/assert.ts';
+import { HTTP_BODY_BYTES_MAX } from '../base/limits.ts';
+import type { Engine } from '../engine/contract.ts';
+import { answerBrokenHttp, problemOf, sendProblem } from './answer-problem.ts';
+import { type KeyCheck, createKeyCheck } from './auth.ts';
+import { type BodyBudget, createBodyBudget } from './body-budget.ts';
+import type { Context } from './context.ts';
+import { ApiProblem, inputProblem } from './problems.ts';
+import { accountRoutes } from './routes/accounts.ts';
+import { probeRoutes, statusRoutes } from './routes/health.ts';
+import { ledgerRoutes } from './routes/ledgers.ts';
+import { transferRoutes } from './routes/transfers.ts';
+import { readStrictJson } from './strict-json.ts';
+import { rememberRoutes } from './unrouted.ts';
+
+/** What of a logger this door uses; pino's loggers are such. */
+export type ApiLogger = { error(fields: object, message: string): void };
+
+export type HttpServerOptions = {
+  readonly engine: Engine;
+  readonly apiKey: string;
+  /** The text of /metrics. */
+  readonly metricsText: () => Promise<string>;
+  readonly logger: ApiLogger;
+  /** How long a request waits for its outcome before the answer is `outcome_unknown`. */
+  readonly outcomeWaitMs?: number;
+  /** How long a request may take to arrive. */
+  readonly requestReceiveMs?: number;
+  readonly bodyBytesMax?: number;
+  /** Bodies above 64 KiB that are on their way in, together. Beyond it: 429. */
+  readonly bodyBytesInFlightMax?: number;
+  /** A broken invariant: by default it is thrown outside of the request and stops the process. */
+  readonly onBrokenInvariant?: (error: AssertionFailed) => void;
+};
+
+export type HttpServer = {
+  /** Resolves with the URL when requests are taken. */
+  listen(address: { readonly host: string; readonly port: number }): Promise<string>;
+  /** Takes no new connections and lets requests in flight end. Idempotent. */
+  close(): Promise<void>;
+  /** For tests: requests without a socket. */
+  readonly app: FastifyInstance;
+};
+
+/** 32 requests of the largest size. */
+const BODY_BYTES_IN_FLIGHT_MAX_DEFAULT = 32 * HTTP_BODY_BYTES_MAX;
+const OUTCOME_WAIT_MS_DEFAULT = 10_000;
+const REQUEST_RECEIVE_MS_DEFAULT = 30_000;
+const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
+const KEYED_PATH_PATTERN = /^\/(v1|metrics)(\/|$)/;
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const app = createApp(options);
+  readBodiesStrictly(app);
+  handleErrors(app, options);
+  const context: Context = {
+    engine: options.engine,
+    outcomeWaitMs: options.outcomeWaitMs ?? OUTCOME_WAIT_MS_DEFAULT,
+    metricsText: options.metricsText,
+  };
+  const budget = createBodyBudget({
+    bodyBytesMax: options.bodyBytesMax ?? HTTP_BODY_BYTES_MAX,
+    bodyBytesInFlightMax: options.bodyBytesInFlightMax ?? BODY_BYTES_IN_FLIGHT_MAX_DEFAULT,
+  });
+  addRoutes(app, context, createKeyCheck(options.apiKey), budget);
+  let closed: Promise<void> | undefined;
+  return {
+    app,
+    listen: (address) => app.listen(address),
+    close: () => {
+      closed ??= app.close();
+      return closed;
+    },
+  };
+}
+
+function createApp(options: HttpServerOptions): FastifyInstance {
+  return fastify({
+    logger: false,
+    bodyLimit: options.bodyBytesMax ?? HTTP_BODY_BYTES_MAX,
+    requestTimeout: options.requestReceiveMs ?? REQUEST_RECEIVE_MS_DEFAULT,
+    forceCloseConnections: 'idle',
+    // While the node drains the engine answers SHUTTING_DOWN, as a problem document.
+    return503OnClosing: false,
+    genReqId: requestIdOf,
+    requestIdHeader: false,
+    clientErrorHandler: (error, socket) => answerBrokenHttp(error, socket, newRequestId()),
+    frameworkErrors: (error, request, reply) => {
+      reply.header('Request-Id', request.id);
+      sendProblem(reply, problemOf(error));
+    },
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+      },
+    },
+  });
+}
+
+function addRoutes(
+  app: FastifyInstance,
+  context: Context,
+  checkKey: KeyCheck,
+  budget: BodyBudget,
+): void {
+  const unrouted = rememberRoutes(app);
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('Request-Id', request.id);
+    if (!request.is404) return done();
+    const path = request.url.split('?', 1)[0]!;
+    return done(
+      (KEYED_PATH_PATTERN.test(path) ? keyProblem(request) : undefined) ?? unrouted(path),
+    );
+  });
+  probeRoutes(app, context);
+  void app.register((keyed, _options, done) => {
+    keyed.addHook('onRequest', (request, reply, next) =>
+      next(keyProblem(request) ?? budget.take(request, reply)),
+    );
+    ledgerRoutes(keyed, context);
+    accountRoutes(keyed, context);
+    transferRoutes(keyed, context);
+    statusRoutes(keyed, context);
+    done();
+  });
+
+  function keyProblem(request: FastifyRequest): ApiProblem | undefined {
+    const verdict = checkKey(request.headers.authorization);
+    return verdict === 'ok' ? undefined : new ApiProblem(verdict);
+  }
+}
+
+/** The client's own id when it has a sane shape, so that he finds his request in our answer. */
+function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['request-id'];
+  return typeof given === 'string' && REQUEST_ID_PATTERN.test(given) ? given : newRequestId();
+}
+
+function newRequestId(): string {
+  return `req_${randomUUIDv7().replaceAll('-', '')}`;
+}
+
+function readBodiesStrictly(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    const reading = readStrictJson(body as Buffer);
+    if (reading.kind === 'value') return done(null, reading.value);
+    const { pointer, code, detail } = reading;
+    return done(inputProblem([{ pointer, code, detail }]));
+  });
+}
+
+function handleErrors(app: FastifyInstance, options: HttpServerOptions): void {
+  const stop = options.onBrokenInvariant ?? throwOutside;
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.code === 'internal_error') {
+      options.logger.error({ err: error, request_id: request.id }, 'a request failed unforeseen');
+    }
+    sendProblem(reply, problem);
+    if (error instanceof AssertionFailed) stop(error);
+  });
+}
+
+function throwOutside(error: AssertionFailed): void {
+  process.nextTick(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,26 @@
+// Requests that no route answers: 405 with Allow where the address is known under other methods,
+// 404 where it is not. Asked only after routing has failed, so it costs other requests nothing.
+
+import type { FastifyInstance } from 'fastify';
+import { ApiProblem } from './problems.ts';
+
+export type Unrouted = (path: string) => ApiProblem;
+
+/** Must be called before the routes are registered: it takes note of them. */
+export function rememberRoutes(app: FastifyInstance): Unrouted {
+  const methodsByPattern = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const pattern = `^${url.replaceAll(/:[a-z]+/g, '[^/]+')}$`;
+    const methods = methodsByPattern.get(pattern) ?? new Set();
+    for (const name of [method].flat()) methods.add(name);
+    methodsByPattern.set(pattern, methods);
+  });
+  return (path) => {
+    const allowed = new Set<string>();
+    for (const [pattern, methods] of methodsByPattern) {
+      if (new RegExp(pattern).test(path)) for (const name of methods) allowed.add(name);
+    }
+    if (allowed.size === 0) return new ApiProblem('route_not_found');
+    return new ApiProblem('method_not_allowed', { allow: [...allowed].sort().join(', ') });
+  };
+}

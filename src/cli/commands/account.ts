@@ -1,0 +1,187 @@
+// `holdfast account create|get|list-by-ids`.
+
+import { type Command, Option } from 'commander';
+import { formatId } from '../../base/ids.ts';
+import { formatDecimal } from '../../base/money.ts';
+import type { Client } from '../../client/http-client.ts';
+import type { AccountView, Ledger, NewAccount } from '../../client/wire.ts';
+import { connect } from '../connection.ts';
+import { ExitCode } from '../exit-codes.ts';
+import {
+  CODE_RANGE,
+  U32_RANGE,
+  chooseLedger,
+  readAccountId,
+  readHex128,
+  readNumber,
+  readU64,
+} from '../inputs.ts';
+import { Output, accountPairs } from '../output.ts';
+import type { Run } from '../run.ts';
+
+export type UserDataOptions = {
+  readonly userData128?: string;
+  readonly userData64?: string;
+  readonly userData32?: string;
+};
+
+type CreateOptions = UserDataOptions & {
+  readonly id?: string;
+  readonly currency?: string;
+  readonly ledger?: string;
+  readonly code: string;
+  readonly limit?: 'debits' | 'credits';
+};
+
+export function addAccountCommands(program: Command, run: Run): void {
+  const group = program.command('account').description('open and read accounts');
+  const create = group
+    .command('create')
+    .description('open an account; the same again changes nothing')
+    .option('--id <id>', 'acc_ and 32 hex digits, or a decimal number (made if absent)')
+    .option('--currency <code>', 'currency of its ledger, like EUR')
+    .option('--ledger <number>', 'its ledger by number')
+    .option('--code <number>', 'your own classification, 1 to 65535', '1')
+    .addOption(
+      new Option('--limit <side>', 'debits may not exceed credits, or credits not debits').choices([
+        'debits',
+        'credits',
+      ]),
+    );
+  addUserDataOptions(create).action(
+    run<CreateOptions>(async ({ io, options }) => {
+      const output = new Output(io, options);
+      await using client = await connect(io, options);
+      return await createAccount(client, output, options);
+    }),
+  );
+  group
+    .command('get')
+    .description('one account with its balances')
+    .argument('<id>')
+    .action(
+      run<object>(async ({ io, options, args }) => {
+        const id = readAccountId(args[0] ?? '');
+        const output = new Output(io, options);
+        await using client = await connect(io, options);
+        await showAccount(client, output, await client.accounts.get(id));
+        return ExitCode.ok;
+      }),
+    );
+  group
+    .command('list-by-ids')
+    .description('several accounts with their balances')
+    .argument('<ids...>')
+    .action(
+      run<object>(async ({ io, options, args }) => {
+        const ids = args.map(readAccountId);
+        const output = new Output(io, options);
+        await using client = await connect(io, options);
+        return await listAccounts(client, output, ids);
+      }),
+    );
+}
+
+export function addUserDataOptions(command: Command): Command {
+  return command
+    .option('--user-data-128 <hex>', 'your own 128 bits, as hex digits')
+    .option('--user-data-64 <number>', 'your own 64 bits')
+    .option('--user-data-32 <number>', 'your own 32 bits');
+}
+
+export function readUserData(
+  options: UserDataOptions,
+): Pick<NewAccount, 'userData128' | 'userData64' | 'userData32'> {
+  const { userData128, userData64, userData32 } = options;
+  return {
+    ...(userData128 !== undefined && {
+      userData128: readHex128('--user-data-128', userData128),
+    }),
+    ...(userData64 !== undefined && { userData64: readU64('--user-data-64', userData64) }),
+    ...(userData32 !== undefined && {
+      userData32: readNumber('--user-data-32', userData32, U32_RANGE),
+    }),
+  };
+}
+
+async function createAccount(
+  client: Client,
+  output: Output,
+  options: CreateOptions,
+): Promise<number> {
+  const { ACCOUNT_FLAG_NAMES } = await import('../../client/wire.ts');
+  const { newAccountId } = await import('../../client/ids.ts');
+  const code = readNumber('--code', options.code, CODE_RANGE);
+  const id = options.id === undefined ? newAccountId() : readAccountId(options.id);
+  const userData = readUserData(options);
+  const ledger = chooseLedger(await client.ledgers.list(), options);
+  const flag =
+    options.limit === 'debits'
+      ? 'debits_must_not_exceed_credits'
+      : 'credits_must_not_exceed_debits';
+  const flags = options.limit === undefined ? 0 : (ACCOUNT_FLAG_NAMES[flag] ?? 0);
+  const account: NewAccount = { id, ledger: ledger.ledger, code, flags, ...userData };
+  if (!output.isJson && output.isTerminal) output.note(`opening ${formatId('account', id)} ...`);
+  const { status, value } = await client.accounts.create(account);
+  await showAccount(client, output, value, ledger, status);
+  return ExitCode.ok;
+}
+
+async function showAccount(
+  client: Client,
+  output: Output,
+  account: AccountView,
+  known?: Ledger,
+  status?: string,
+): Promise<void> {
+  const { ACCOUNT_FLAG_NAMES, accountJson, flagNames } = await import('../../client/wire.ts');
+  if (output.isJson) {
+    output.json({ ...(status !== undefined && { status }), ...accountJson(account) });
+    return;
+  }
+  const ledger = known ?? (await client.ledgers.get(account.ledger));
+  const flags = flagNames(account.flags, ACCOUNT_FLAG_NAMES);
+  const rows = accountPairs(account, ledger.exponent, flags);
+  output.pairs(status === undefined ? rows : [['status', status], ...rows]);
+}
+
+async function listAccounts(
+  client: Client,
+  output: Output,
+  ids: readonly bigint[],
+): Promise<number> {
+  const { accountJson } = await import('../../client/wire.ts');
+  const { found, notFound, position } = await client.accounts.lookup(ids);
+  const missing = notFound.map((id) => formatId('account', id));
+  if (output.isJson) {
+    output.json({ position, accounts: found.map(accountJson), not_found: missing });
+  } else {
+    const ledgers = await client.ledgers.list();
+    if (found.length > 0) {
+      output.table(
+        [
+          { title: 'account' },
+          { title: 'debits', isNumber: true },
+          { title: 'credits', isNumber: true },
+          { title: 'credits - debits', isNumber: true },
+          { title: 'currency' },
+        ],
+        found.map((account) => accountRow(account, ledgers)),
+      );
+    }
+    for (const id of missing) output.note(`not found: ${id}`);
+  }
+  return missing.length === 0 ? ExitCode.ok : ExitCode.notFound;
+}
+
+function accountRow(account: AccountView, ledgers: readonly Ledger[]): string[] {
+  const exponent = ledgers.find((item) => item.ledger === account.ledger)?.exponent ?? 0;
+  const { debitsPosted, creditsPosted } = account;
+  return [
+    formatId('account', account.id),
+    formatDecimal(debitsPosted, exponent),
+    formatDecimal(creditsPosted, exponent),
+    formatDecimal(creditsPosted - debitsPosted, exponent),
+    account.currency,
+  ];
+}

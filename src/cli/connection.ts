@@ -1,0 +1,106 @@
+// Which node a command talks to, and with which key. Flag before environment before what the node
+// has written into its data folder. The key is never a flag: command lines are public on a machine.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Client } from '../client/http-client.ts';
+import { ExitCode } from './exit-codes.ts';
+import { CliFailure, usageFailure } from './failure.ts';
+import type { GlobalOptions, Io } from './io.ts';
+
+const DATA_FOLDER_DEFAULT = './holdfast-data';
+const DEADLINE_SECONDS_DEFAULT = 10;
+
+export type Target = { readonly url: string; readonly key: string };
+
+export function dataFolder(io: Io, options: GlobalOptions): string {
+  return options.data ?? given(io.environment['HOLDFAST_DATA']) ?? DATA_FOLDER_DEFAULT;
+}
+
+export async function connect(io: Io, options: GlobalOptions): Promise<Client> {
+  const target = await findTarget(io, options);
+  const deadlineMs = deadlineSeconds(options) * 1000;
+  const { createClient } = await import('../client/http-client.ts');
+  return createClient({ ...target, deadlineMs });
+}
+
+export async function findTarget(io: Io, options: GlobalOptions): Promise<Target> {
+  const folder = dataFolder(io, options);
+  const url = options.url ?? given(io.environment['HOLDFAST_URL']) ?? (await runningUrl(folder));
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw usageFailure(`"${url}" is not a URL of a node.`, 'It looks like http://127.0.0.1:7400.');
+  }
+  return { url, key: await findKey(io, options, folder) };
+}
+
+async function runningUrl(folder: string): Promise<string> {
+  const file = join(folder, 'node.json');
+  const text = await readIfThere(file);
+  if (text === undefined) {
+    throw new CliFailure({
+      exitCode: ExitCode.unavailable,
+      code: 'node_unavailable',
+      message: `No node is running on ${folder}: there is no ${file}.`,
+      money: 'Nothing was sent.',
+      action: 'Start one with `holdfast up`, or name a node with --url or HOLDFAST_URL.',
+    });
+  }
+  try {
+    const node = JSON.parse(text) as { readonly url?: unknown } | null;
+    if (typeof node?.url === 'string') return node.url;
+  } catch {
+    // Said below, like every other content that is not a node's address.
+  }
+  throw new CliFailure({
+    exitCode: ExitCode.failed,
+    code: 'node_file_unreadable',
+    message: `${file} does not name a node.`,
+    money: 'Nothing was sent.',
+    action: 'Name the node with --url.',
+  });
+}
+
+async function findKey(io: Io, options: GlobalOptions, folder: string): Promise<string> {
+  if (options.keyFile !== undefined) return readKey(options.keyFile);
+  return given(io.environment['HOLDFAST_API_KEY']) ?? readKey(join(folder, 'api-key'));
+}
+
+async function readKey(file: string): Promise<string> {
+  const key = (await readIfThere(file))?.trim() ?? '';
+  if (key !== '') return key;
+  throw new CliFailure({
+    exitCode: ExitCode.failed,
+    code: 'key_missing',
+    message: `There is no API key in ${file}.`,
+    money: 'Nothing was sent.',
+    action: 'Name the file with --key-file, or set HOLDFAST_API_KEY.',
+  });
+}
+
+export async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    throw new CliFailure(
+      {
+        exitCode: ExitCode.failed,
+        code: 'file_unreadable',
+        message: `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
+        money: 'Nothing was sent.',
+      },
+      cause,
+    );
+  }
+}
+
+function deadlineSeconds(options: GlobalOptions): number {
+  const text = options.deadline ?? String(DEADLINE_SECONDS_DEFAULT);
+  const seconds = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (seconds >= 1) return seconds;
+  throw usageFailure(`--deadline ${text} is not a number of seconds from 1 to 99999.`);
+}
+
+function given(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
+}

@@ -1,0 +1,52 @@
+// The world of one command: where it writes and what it reads from the environment. Given from
+// outside so that tests see exactly what people and scripts see.
+
+import { styleText } from 'node:util';
+
+export type Writer = {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+};
+
+export type Io = {
+  readonly stdout: Writer;
+  readonly stderr: Writer;
+  readonly environment: { readonly [name: string]: string | undefined };
+};
+
+/** A reader that has had enough (`| head`) is no failure; the node of `up` must not die of it. */
+function ignoreClosedPipe(stream: NodeJS.WriteStream): void {
+  if (stream.listenerCount('error') > 0) return;
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+export function processIo(): Io {
+  ignoreClosedPipe(process.stdout);
+  ignoreClosedPipe(process.stderr);
+  return { stdout: process.stdout, stderr: process.stderr, environment: process.env };
+}
+
+/** Options that every command knows. */
+export type GlobalOptions = {
+  readonly url?: string;
+  readonly keyFile?: string;
+  readonly data?: string;
+  readonly json?: boolean;
+  readonly color?: boolean;
+  readonly deadline?: string;
+};
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
+
+/** Colour only for people: a terminal, no NO_COLOR, no dumb terminal, no --no-color. */
+export function hasColor(writer: Writer, io: Io, options: GlobalOptions): boolean {
+  const { NO_COLOR: noColor, TERM: terminal } = io.environment;
+  const isRefused = options.color === false || (noColor ?? '') !== '' || terminal === 'dumb';
+  return writer.isTTY === true && !isRefused;
+}
+
+export function styled(text: string, style: Style, isColored: boolean): string {
+  return isColored ? styleText(style, text, { validateStream: false }) : text;
+}

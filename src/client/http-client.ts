@@ -1,0 +1,225 @@
+// The client library: the surface of docs/reference/http-api.md, typed, with retries that cannot
+// pay twice. Every create takes its ids from the caller; see transport.ts for what is retried and
+// problems.ts for how a call can end.
+
+import {
+  ACCOUNTS_PER_REQUEST_MAX,
+  LOOKUP_IDS_MAX,
+  TRANSFERS_PER_REQUEST_MAX,
+} from '../base/limits.ts';
+import { type IdKind, formatId } from '../base/ids.ts';
+import {
+  type Answer,
+  type CallOptions,
+  type ClientCounters,
+  Transport,
+  type TransportOptions,
+} from './transport.ts';
+import {
+  type AccountView,
+  type BatchResult,
+  type CreateStatus,
+  type JsonObject,
+  type Ledger,
+  type NewAccount,
+  type NewTransfer,
+  type TransferView,
+  newAccountJson,
+  newTransferJson,
+  readAccount,
+  readBatchResult,
+  readIds,
+  readLedger,
+  readList,
+  readTransfer,
+} from './wire.ts';
+
+export type ClientOptions = TransportOptions;
+
+export type Created<T> = {
+  readonly status: CreateStatus;
+  readonly value: T;
+  readonly position: number;
+};
+
+export type BatchAnswer = { readonly position: number; readonly results: readonly BatchResult[] };
+
+export type LookupAnswer<T> = {
+  readonly position: number;
+  readonly found: readonly T[];
+  readonly notFound: readonly bigint[];
+};
+
+export type LedgersApi = {
+  define(ledger: Ledger, options?: CallOptions): Promise<Created<Ledger>>;
+  list(options?: CallOptions): Promise<Ledger[]>;
+  get(ledger: number, options?: CallOptions): Promise<Ledger>;
+};
+
+export type AccountsApi = {
+  create(account: NewAccount, options?: CallOptions): Promise<Created<AccountView>>;
+  createBatch(accounts: readonly NewAccount[], options?: CallOptions): Promise<BatchAnswer>;
+  get(id: bigint, options?: CallOptions): Promise<AccountView>;
+  lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<AccountView>>;
+};
+
+export type TransfersApi = {
+  create(transfer: NewTransfer, options?: CallOptions): Promise<Created<TransferView>>;
+  createBatch(transfers: readonly NewTransfer[], options?: CallOptions): Promise<BatchAnswer>;
+  get(id: bigint, options?: CallOptions): Promise<TransferView>;
+  lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<TransferView>>;
+};
+
+export type Client = AsyncDisposable & {
+  readonly url: string;
+  readonly counters: Readonly<ClientCounters>;
+  readonly ledgers: LedgersApi;
+  readonly accounts: AccountsApi;
+  readonly transfers: TransfersApi;
+  /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
+  status(options?: CallOptions): Promise<JsonObject>;
+  /** The node has moved: later attempts of all calls, also of waiting ones, go to this address. */
+  connectTo(url: string): Promise<void>;
+  close(): Promise<void>;
+};
+
+export function createClient(options: ClientOptions): Client {
+  const transport = new Transport(options);
+  return {
+    get url() {
+      return transport.url;
+    },
+    counters: transport.counters,
+    ledgers: ledgersApi(transport),
+    accounts: accountsApi(transport),
+    transfers: transfersApi(transport),
+    status: async (call) => {
+      const answer = await transport.send({ ...call, ...reading('/v1/status') });
+      return answer.body as JsonObject;
+    },
+    connectTo: (url) => transport.connectTo(url),
+    close: () => transport.close(),
+    [Symbol.asyncDispose]: () => transport.close(),
+  };
+}
+
+function reading(path: string): { method: 'GET'; kind: 'read'; path: string } {
+  return { method: 'GET', kind: 'read', path };
+}
+
+function ledgersApi(transport: Transport): LedgersApi {
+  return {
+    async define({ ledger, currency, exponent }, call) {
+      const answer = await transport.send({
+        ...call,
+        method: 'PUT',
+        kind: 'write',
+        path: `/v1/ledgers/${ledger}`,
+        body: { currency, exponent },
+      });
+      return created(answer, readLedger);
+    },
+    async list(call) {
+      const answer = await transport.send({ ...call, ...reading('/v1/ledgers') });
+      return readList(answer.body, 'ledgers', readLedger);
+    },
+    async get(ledger, call) {
+      const answer = await transport.send({ ...call, ...reading(`/v1/ledgers/${ledger}`) });
+      return readLedger(answer.body);
+    },
+  };
+}
+
+function accountsApi(transport: Transport): AccountsApi {
+  return {
+    async create(account, call) {
+      const body = newAccountJson(account);
+      const answer = await transport.send({ ...call, ...writing('/v1/accounts', body) });
+      return created(answer, readAccount);
+    },
+    async createBatch(accounts, call) {
+      bounded(accounts.length, ACCOUNTS_PER_REQUEST_MAX, 'accounts');
+      const body = { accounts: accounts.map(newAccountJson) };
+      const answer = await transport.send({ ...call, ...writing('/v1/accounts/batch', body) });
+      return batchAnswer(answer, 'account');
+    },
+    async get(id, call) {
+      const path = `/v1/accounts/${formatId('account', id)}`;
+      return readAccount((await transport.send({ ...call, ...reading(path) })).body);
+    },
+    lookup: (ids, call) =>
+      lookup({ transport, kind: 'account', name: 'accounts', ids, call, read: readAccount }),
+  };
+}
+
+function transfersApi(transport: Transport): TransfersApi {
+  return {
+    async create(transfer, call) {
+      const body = newTransferJson(transfer);
+      const answer = await transport.send({ ...call, ...writing('/v1/transfers', body) });
+      return created(answer, readTransfer);
+    },
+    async createBatch(transfers, call) {
+      bounded(transfers.length, TRANSFERS_PER_REQUEST_MAX, 'transfers');
+      const body = { transfers: transfers.map(newTransferJson) };
+      const answer = await transport.send({ ...call, ...writing('/v1/transfers/batch', body) });
+      return batchAnswer(answer, 'transfer');
+    },
+    async get(id, call) {
+      const path = `/v1/transfers/${formatId('transfer', id)}`;
+      return readTransfer((await transport.send({ ...call, ...reading(path) })).body);
+    },
+    lookup: (ids, call) =>
+      lookup({ transport, kind: 'transfer', name: 'transfers', ids, call, read: readTransfer }),
+  };
+}
+
+function writing(
+  path: string,
+  body: JsonObject,
+): { method: 'POST'; kind: 'write'; path: string; body: JsonObject } {
+  return { method: 'POST', kind: 'write', path, body };
+}
+
+function created<T>(answer: Answer, read: (value: unknown) => T): Created<T> {
+  return {
+    status: answer.status === 201 ? 'created' : 'exists',
+    value: read(answer.body),
+    position: answer.position,
+  };
+}
+
+function batchAnswer(answer: Answer, kind: IdKind): BatchAnswer {
+  const results = readList(answer.body, 'results', (item) => readBatchResult(item, kind));
+  return { position: answer.position, results };
+}
+
+async function lookup<T>(options: {
+  readonly transport: Transport;
+  readonly kind: IdKind;
+  readonly name: string;
+  readonly ids: readonly bigint[];
+  readonly call: CallOptions | undefined;
+  readonly read: (value: unknown) => T;
+}): Promise<LookupAnswer<T>> {
+  const { transport, kind, name, ids, call, read } = options;
+  bounded(ids.length, LOOKUP_IDS_MAX, 'ids');
+  const answer = await transport.send({
+    ...call,
+    method: 'POST',
+    kind: 'read',
+    path: `/v1/${name}/lookup`,
+    body: { ids: ids.map((id) => formatId(kind, id)) },
+  });
+  return {
+    position: answer.position,
+    found: readList(answer.body, name, read),
+    notFound: readIds(answer.body, 'not_found', kind),
+  };
+}
+
+function bounded(count: number, countMax: number, what: string): void {
+  if (count < 1 || count > countMax) {
+    throw new RangeError(`A request carries 1 to ${countMax} ${what}, not ${count}.`);
+  }
+}

@@ -1,0 +1,139 @@
+// Configuration of a node: read once at start, frozen, unknown keys refused. Precedence: what the
+// caller gives (flags) before environment before default. Everything that influences `apply` is not
+// here: it is journalled (docs/reference/ledger-rules.md, "Ledgers and configuration").
+
+import { OperationalError } from '../base/errors.ts';
+import { QUEUE_BYTES_MAX, QUEUE_COMMANDS_MAX } from '../base/limits.ts';
+
+type Setting<T> = {
+  readonly env: string;
+  readonly fallback: T;
+  readonly text: string;
+  readonly parse: (text: string) => T;
+};
+
+function text(env: string, fallback: string, description: string): Setting<string> {
+  return { env, fallback, text: description, parse: (value) => value };
+}
+
+function integer(
+  env: string,
+  fallback: number,
+  range: { readonly min: number; readonly max: number },
+  description: string,
+): Setting<number> {
+  return {
+    env,
+    fallback,
+    text: `${description} (${range.min} to ${range.max})`,
+    parse: (value) => {
+      const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
+      if (!(number >= range.min && number <= range.max)) {
+        throw new RangeError(`wants a whole number from ${range.min} to ${range.max}`);
+      }
+      return number;
+    },
+  };
+}
+
+const MIB = 1024 * 1024;
+
+/**
+ * Every setting: its environment variable, default and meaning. `holdfast up --help` refers here.
+ */
+export const SETTINGS = {
+  dataFolder: text('HOLDFAST_DATA', './holdfast-data', 'folder of journal, identity and key'),
+  host: text('HOLDFAST_HOST', '127.0.0.1', 'address to listen on'),
+  port: integer('HOLDFAST_PORT', 7400, { min: 0, max: 65_535 }, 'port; 0 = any free one'),
+  segmentBytes: integer(
+    'HOLDFAST_JOURNAL_SEGMENT_BYTES',
+    64 * MIB,
+    { min: 2 * MIB, max: 4096 * MIB },
+    'size of a journal segment',
+  ),
+  lockWaitMs: integer(
+    'HOLDFAST_JOURNAL_LOCK_WAIT_MS',
+    5000,
+    { min: 0, max: 600_000 },
+    'how long to wait for a journal that another process is just leaving',
+  ),
+  groupCommitMs: integer(
+    'HOLDFAST_GROUP_COMMIT_MS',
+    2,
+    { min: 1, max: 1000 },
+    'longest wait of a command for company while the journal is busy',
+  ),
+  queueCommandsMax: integer(
+    'HOLDFAST_QUEUE_COMMANDS_MAX',
+    QUEUE_COMMANDS_MAX,
+    { min: 1, max: 1_000_000 },
+    'commands that may wait; beyond it callers hear 429',
+  ),
+  queueBytesMax: integer(
+    'HOLDFAST_QUEUE_BYTES_MAX',
+    QUEUE_BYTES_MAX,
+    { min: 2 * MIB, max: 4096 * MIB },
+    'bytes that may wait; beyond it callers hear 429',
+  ),
+  requestDeadlineMs: integer(
+    'HOLDFAST_REQUEST_DEADLINE_MS',
+    10_000,
+    { min: 100, max: 600_000 },
+    'how long a request waits for its outcome before it hears "unknown"',
+  ),
+  drainMs: integer(
+    'HOLDFAST_DRAIN_MS',
+    10_000,
+    { min: 0, max: 600_000 },
+    'how long a stopping node waits for requests under way',
+  ),
+  logLevel: text('HOLDFAST_LOG_LEVEL', 'info', 'trace, debug, info, warn, error or silent'),
+} as const;
+
+export type Config = {
+  readonly [Name in keyof typeof SETTINGS]: (typeof SETTINGS)[Name]['fallback'] extends number
+    ? number
+    : string;
+};
+export type SettingName = keyof typeof SETTINGS;
+
+/**
+ * Builds the configuration; reports every mistake at once, with the variable or flag that has it.
+ */
+export function loadConfig(
+  given: { readonly [Name in SettingName]?: string | undefined },
+  environment: { readonly [name: string]: string | undefined },
+): Config {
+  const mistakes: string[] = [];
+  const config: { [name: string]: string | number } = {};
+  for (const [name, setting] of Object.entries(SETTINGS)) {
+    const flag = given[name as SettingName];
+    const value = flag ?? environment[setting.env];
+    const where = flag === undefined ? setting.env : `--${name}`;
+    config[name] = setting.fallback;
+    if (value === undefined || value === '') continue;
+    try {
+      config[name] = setting.parse(value);
+    } catch (error) {
+      mistakes.push(`${where}=${value} ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  const known = new Set<string>(Object.values(SETTINGS).map((setting) => setting.env));
+  const others = new Set([
+    'HOLDFAST_SHIM',
+    'HOLDFAST_URL',
+    'HOLDFAST_API_KEY',
+    'HOLDFAST_PROPERTY_RUNS',
+  ]);
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith('HOLDFAST_') || known.has(name) || others.has(name)) continue;
+    mistakes.push(`${name} is not a setting of Holdfast`);
+  }
+  if (mistakes.length > 0) {
+    throw new OperationalError('CONFIGURATION_INVALID', {
+      detail: `${mistakes.join('; ')}.`,
+      wayOut: 'Nothing was started. Mend or unset what is named.',
+    });
+  }
+  return Object.freeze(config) as Config;
+}

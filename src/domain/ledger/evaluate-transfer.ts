@@ -1,0 +1,59 @@
+// One transfer against the books, in the order of docs/reference/ledger-rules.md: what every kind
+// has in common, then the check of its own kind, which carries it out when nothing holds against
+// it. Answers CREATED or the number of the first refusal that holds.
+
+import {
+  TRANSFER_FLAGS_KNOWN,
+  TRANSFER_WORDS,
+  TransferFlag,
+  TransferWord,
+} from '../../base/transfer-record.ts';
+import { isMax128, isZero128 } from '../../base/u128.ts';
+import { REFUSAL } from '../refusals.ts';
+import { NO_RECORD } from './id-index.ts';
+import type { LedgerKernel } from './kernel.ts';
+import { moveMoney } from './move-money.ts';
+import { idSecond } from './remembered-transfers.ts';
+import { resolveHold } from './resolve-hold.ts';
+import { compareWithRecord } from './same-again.ts';
+
+const RESOLVING = TransferFlag.postPending | TransferFlag.voidPending;
+const KINDS = TransferFlag.pending | RESOLVING;
+
+/** Event `index` of the batch in `words`; it has been begun, and looked ahead at. */
+export function evaluateTransfer(kernel: LedgerKernel, words: Uint32Array, index: number): number {
+  const o = index * TRANSFER_WORDS;
+  const time = o + TransferWord.timestampNs;
+  if (words[time] !== 0 || words[time + 1] !== 0) return REFUSAL.timestamp_must_be_zero;
+  const flags = words[o + TransferWord.codeAndFlags]! >>> 16;
+  if ((flags & ~TRANSFER_FLAGS_KNOWN) !== 0) return REFUSAL.reserved_flag;
+  if (isZero128(words, o)) return REFUSAL.id_must_not_be_zero;
+  if (isMax128(words, o)) return REFUSAL.id_must_not_be_max;
+
+  const remembered = kernel.remembered;
+  const unixMs = kernel.ahead.unixMsOf(index);
+  const second = Math.floor(unixMs / 1000);
+  if (second < remembered.edge) return REFUSAL.id_expired;
+  if (unixMs > kernel.idUnixMsMax) return REFUSAL.id_from_the_future;
+  const hash = kernel.ahead.hashOf(index);
+  const slot = remembered.find(hash, words, o);
+  if (slot !== NO_RECORD) return compareWithRecord(remembered, slot, words, o);
+  remembered.makeRoom();
+  if (second < remembered.edge) return REFUSAL.id_expired;
+
+  const kind = flags & KINDS;
+  if ((kind & (kind - 1)) !== 0) return REFUSAL.flags_are_mutually_exclusive;
+  return (kind & RESOLVING) === 0
+    ? moveMoney(kernel, words, index, second)
+    : resolveHold(kernel, words, index, second);
+}
+
+/** After a transient refusal: whatever arrives late under this id is `id_already_failed`. */
+export function rememberFailed(kernel: LedgerKernel, words: Uint32Array, index: number): void {
+  const o = index * TRANSFER_WORDS;
+  const draft = kernel.draft;
+  for (let word = 0; word < TransferWord.timestampNs; word++) draft[word] = words[o + word]!;
+  draft[TransferWord.timestampNs] = kernel.eventTime[0]!;
+  draft[TransferWord.timestampNs + 1] = kernel.eventTime[1]!;
+  kernel.remembered.add(kernel.ahead.hashOf(index), idSecond(words, o), draft, 0, 0);
+}

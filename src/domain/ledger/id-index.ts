@@ -1,0 +1,185 @@
+// From a 128-bit id to the number of its record: open addressing with linear probing. Entries hold
+// the hash and the record's number; ids are compared in the records themselves. The index is
+// derived (it is not in the image), so nothing that can be observed may depend on its layout: it is
+// only ever asked for one id.
+//
+// Growth is incremental: when the table is 5/8 full one of twice the size is allocated, and each
+// insertion moves a few entries over while both are probed. An entry is in exactly one of the two:
+// in the old table a moved or deleted entry leaves a mark that keeps probe chains whole; in the
+// current one deletion shifts entries back, so marks never pile up.
+
+import { assert } from '../../base/assert.ts';
+import { CHUNK_BITS, CHUNK_MASK, type RecordChunks } from './record-chunks.ts';
+
+/** No record: what `find` answers for an id that is not there. */
+export const NO_RECORD = -1;
+
+const EMPTY = 0;
+const MOVED = -1;
+const POSITIONS_AT_START = 256;
+/** A growing table is moved over well before the next one is needed: 2 would be just enough. */
+const POSITIONS_MOVED_PER_INSERT = 4;
+
+/**
+ * Hash of the id whose four words begin at `i`, as a signed integer. The four products do not wait
+ * for each other; the end is the finalizer of MurmurHash3, which spreads them over all bits.
+ */
+export function hashId(words: Uint32Array, i: number): number {
+  const first = Math.imul(words[i]!, 0x9e37_79b1) + Math.imul(words[i + 1]!, 0x85eb_ca77);
+  const second = Math.imul(words[i + 2]!, 0xc2b2_ae3d) + Math.imul(words[i + 3]!, 0x27d4_eb2f);
+  let hash = first ^ ((second << 15) | (second >>> 17));
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
+  return hash ^ (hash >>> 16);
+}
+
+export class IdIndex {
+  readonly #chunks: readonly Uint32Array[];
+  readonly #recordWords: number;
+  readonly #idWord: number;
+  /** Pairs of hash and record + 1: record numbers stay below 2^31. */
+  #table = new Int32Array(2 * POSITIONS_AT_START);
+  #mask = POSITIONS_AT_START - 1;
+  /** The smaller table that is being moved over; empty when none is. */
+  #oldTable = new Int32Array(0);
+  #oldMask = -1;
+  #oldCursor = 0;
+  #count = 0;
+
+  /** Ids stand at word `idWord` of the records. */
+  constructor(records: RecordChunks, idWord: number) {
+    this.#chunks = records.chunks;
+    this.#recordWords = records.recordWords;
+    this.#idWord = idWord;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** True while two tables are probed. */
+  get growing(): boolean {
+    return this.#oldMask >= 0;
+  }
+
+  /** The record of the id at `key[k]`, whose hash is given; or NO_RECORD. */
+  find(hash: number, key: Uint32Array, k: number): number {
+    const record = this.#probe(this.#table, this.#mask, hash, key, k);
+    if (record !== NO_RECORD || this.#oldMask < 0) return record;
+    return this.#probe(this.#oldTable, this.#oldMask, hash, key, k);
+  }
+
+  /** Loads the place where the hash is looked for, so that a `find` soon after need not wait. */
+  touch(hash: number): number {
+    const first = this.#table[2 * (hash & this.#mask)]!;
+    return this.#oldMask < 0 ? first : first ^ this.#oldTable[2 * (hash & this.#oldMask)]!;
+  }
+
+  /** The id must not be there yet: the caller has just looked. */
+  insert(hash: number, record: number): void {
+    if (8 * (this.#count + 1) > 5 * (this.#mask + 1)) this.#grow();
+    if (this.#oldMask >= 0) this.#moveSome();
+    this.#place(hash, record + 1);
+    this.#count += 1;
+  }
+
+  /** Takes out the entry that `insert(hash, record)` made. */
+  remove(hash: number, record: number): void {
+    let position = this.#positionOf(this.#table, this.#mask, hash, record + 1);
+    if (position >= 0) {
+      this.#shiftBack(position);
+    } else {
+      assert(this.#oldMask >= 0, 'an entry that is removed is in the index');
+      position = this.#positionOf(this.#oldTable, this.#oldMask, hash, record + 1);
+      assert(position >= 0, 'an entry that is removed is in the index');
+      this.#oldTable[2 * position + 1] = MOVED;
+    }
+    this.#count -= 1;
+  }
+
+  #probe(table: Int32Array, mask: number, hash: number, key: Uint32Array, k: number): number {
+    let position = hash & mask;
+    for (;;) {
+      const entry = table[2 * position + 1]!;
+      if (entry === EMPTY) return NO_RECORD;
+      if (table[2 * position] === hash && entry !== MOVED) {
+        const record = entry - 1;
+        const words = this.#chunks[record >>> CHUNK_BITS]!;
+        const i = (record & CHUNK_MASK) * this.#recordWords + this.#idWord;
+        if (
+          words[i] === key[k] &&
+          words[i + 1] === key[k + 1] &&
+          words[i + 2] === key[k + 2] &&
+          words[i + 3] === key[k + 3]
+        ) {
+          return record;
+        }
+      }
+      position = (position + 1) & mask;
+    }
+  }
+
+  #positionOf(table: Int32Array, mask: number, hash: number, entry: number): number {
+    let position = hash & mask;
+    for (;;) {
+      const there = table[2 * position + 1]!;
+      if (there === EMPTY) return -1;
+      if (there === entry && table[2 * position] === hash) return position;
+      position = (position + 1) & mask;
+    }
+  }
+
+  #place(hash: number, entry: number): void {
+    const table = this.#table;
+    const mask = this.#mask;
+    let position = hash & mask;
+    while (table[2 * position + 1] !== EMPTY) position = (position + 1) & mask;
+    table[2 * position] = hash;
+    table[2 * position + 1] = entry;
+  }
+
+  #shiftBack(position: number): void {
+    const table = this.#table;
+    const mask = this.#mask;
+    let hole = position;
+    let next = (hole + 1) & mask;
+    while (table[2 * next + 1] !== EMPTY) {
+      const home = table[2 * next]! & mask;
+      // An entry may fill the hole unless the hole lies before the place where its probing begins.
+      if (((next - home) & mask) >= ((next - hole) & mask)) {
+        table[2 * hole] = table[2 * next]!;
+        table[2 * hole + 1] = table[2 * next + 1]!;
+        hole = next;
+      }
+      next = (next + 1) & mask;
+    }
+    table[2 * hole] = 0;
+    table[2 * hole + 1] = EMPTY;
+  }
+
+  #grow(): void {
+    assert(this.#oldMask < 0, 'a table is moved over before the next one grows');
+    this.#oldTable = this.#table;
+    this.#oldMask = this.#mask;
+    this.#oldCursor = 0;
+    const positions = 2 * (this.#mask + 1);
+    this.#table = new Int32Array(2 * positions);
+    this.#mask = positions - 1;
+  }
+
+  #moveSome(): void {
+    const table = this.#oldTable;
+    const end = Math.min(this.#oldCursor + POSITIONS_MOVED_PER_INSERT, this.#oldMask + 1);
+    for (let position = this.#oldCursor; position < end; position++) {
+      const entry = table[2 * position + 1]!;
+      if (entry === EMPTY || entry === MOVED) continue;
+      this.#place(table[2 * position]!, entry);
+      table[2 * position + 1] = MOVED;
+    }
+    this.#oldCursor = end;
+    if (end === this.#oldMask + 1) {
+      this.#oldTable = new Int32Array(0);
+      this.#oldMask = -1;
+    }
+  }
+}

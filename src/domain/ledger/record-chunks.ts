@@ -1,0 +1,34 @@
+// Records of a fixed number of 32-bit words in chunks of a fixed number of records. A table grows
+// by one chunk at a time and nothing is ever copied, so growth costs no pause and the addresses of
+// what stands in a chunk never change.
+
+export const CHUNK_BITS = 14;
+/** 16 Ki records: 2 MiB of transfers or accounts, which the machine zeroes lazily. */
+export const CHUNK_RECORDS = 1 << CHUNK_BITS;
+export const CHUNK_MASK = CHUNK_RECORDS - 1;
+
+export class RecordChunks {
+  readonly chunks: Uint32Array<ArrayBuffer>[] = [];
+  readonly recordWords: number;
+
+  constructor(recordWords: number) {
+    this.recordWords = recordWords;
+  }
+
+  /** Makes sure that the record exists; records come into being in rising order. */
+  reserve(record: number): void {
+    if (record >>> CHUNK_BITS === this.chunks.length) {
+      this.chunks.push(new Uint32Array(this.recordWords * CHUNK_RECORDS));
+    }
+  }
+
+  /** The words among which the record stands. */
+  wordsOf(record: number): Uint32Array<ArrayBuffer> {
+    return this.chunks[record >>> CHUNK_BITS]!;
+  }
+
+  /** The record's first word in `wordsOf(record)`. */
+  offsetOf(record: number): number {
+    return (record & CHUNK_MASK) * this.recordWords;
+  }
+}

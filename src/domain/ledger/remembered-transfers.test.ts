@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { transferIdFrom, writeIdWords } from '../../base/ids.ts';
+import { DEDUPE_BYTES_PER_ID, DEDUPE_RING_SECONDS } from '../../base/limits.ts';
+import { Prng } from '../../base/prng.ts';
+import { NO_RECORD, hashId } from './id-index.ts';
+import { RecordStatus, RememberedTransfers, idSecond } from './remembered-transfers.ts';
+
+function record(second: number, rest: number): Uint32Array {
+  const words = new Uint32Array(32);
+  writeIdWords(words, 0, transferIdFrom(second * 1000, BigInt(rest) + 1n));
+  return words;
+}
+
+function add(remembered: RememberedTransfers, words: Uint32Array): void {
+  remembered.add(hashId(words, 0), idSecond(words, 0), words, 0, RecordStatus.accepted);
+}
+
+function has(remembered: RememberedTransfers, words: Uint32Array): boolean {
+  return remembered.findAny(words, 0) !== NO_RECORD;
+}
+
+function ofCapacity(ids: number): RememberedTransfers {
+  return new RememberedTransfers(ids * DEDUPE_BYTES_PER_ID);
+}
+
+describe('remembered transfers', () => {
+  it('forgets at once what lies before the edge, though slots are freed only bit by bit', () => {
+    const remembered = ofCapacity(10_000);
+    const old = Array.from({ length: 5000 }, (_, rest) => record(100, rest));
+    for (const words of old) add(remembered, words);
+    const young = record(101, 1);
+    add(remembered, young);
+    remembered.raiseEdge(101);
+    assert.equal(remembered.count, 1);
+    for (const words of old) assert.equal(has(remembered, words), false);
+    assert.ok(has(remembered, young));
+  });
+
+  it('makes room by forgetting the oldest second whole and nothing younger', () => {
+    const remembered = ofCapacity(20);
+    for (let rest = 0; rest < 5; rest++) add(remembered, record(7, rest));
+    for (let rest = 0; rest < 15; rest++) add(remembered, record(9, rest));
+    remembered.makeRoom();
+    assert.equal(remembered.edge, 8);
+    assert.equal(remembered.count, 15);
+    assert.ok(has(remembered, record(9, 3)));
+    assert.equal(has(remembered, record(7, 3)), false);
+  });
+
+  it('never needs more slots than its capacity, however much is forgotten and added', () => {
+    const remembered = ofCapacity(50);
+    const prng = new Prng(3);
+    const truth = new Map<number, Uint32Array[]>();
+    let slotMax = 0;
+    for (let step = 0; step < 20_000; step++) {
+      const second = 1000 + Math.floor(step / 40) + prng.below(6);
+      remembered.makeRoom();
+      if (second < remembered.edge) continue;
+      const words = record(second, step);
+      add(remembered, words);
+      truth.set(second, [...(truth.get(second) ?? []), words]);
+      slotMax = Math.max(slotMax, ...remembered.slots());
+      if (prng.chance(0.01)) remembered.raiseEdge(remembered.edge + 1);
+    }
+    assert.ok(slotMax < 50, `slots up to ${slotMax}`);
+    let count = 0;
+    for (const [second, list] of truth) {
+      for (const words of list) assert.equal(has(remembered, words), second >= remembered.edge);
+      if (second >= remembered.edge) count += list.length;
+    }
+    assert.equal(remembered.count, count);
+    assert.equal([...remembered.slots()].length, count);
+  });
+
+  it('forgets everything when time leaps over the whole ring, and works on after it', () => {
+    const remembered = ofCapacity(100);
+    const before = record(50, 1);
+    add(remembered, before);
+    remembered.raiseEdge(50 + 3 * DEDUPE_RING_SECONDS);
+    assert.equal(remembered.count, 0);
+    assert.equal(has(remembered, before), false);
+    // The same place of the ring, three rounds later.
+    const after = record(50 + 3 * DEDUPE_RING_SECONDS, 1);
+    add(remembered, after);
+    assert.ok(has(remembered, after));
+  });
+
+  it('takes back what was added last, but not what has been forgotten meanwhile', () => {
+    const remembered = ofCapacity(100);
+    const words = [record(5, 1), record(6, 2), record(6, 3)];
+    for (const one of words) add(remembered, one);
+    remembered.undoAdd(words[2]!, 0);
+    assert.equal(has(remembered, words[2]!), false);
+    assert.ok(has(remembered, words[1]!));
+    remembered.raiseEdge(6);
+    remembered.undoAdd(words[1]!, 0);
+    remembered.undoAdd(words[0]!, 0);
+    assert.equal(remembered.count, 0);
+    add(remembered, words[1]!);
+    assert.ok(has(remembered, words[1]!));
+  });
+
+  it('forgets oldest seconds when its capacity is lowered', () => {
+    const remembered = ofCapacity(100);
+    for (let second = 1; second <= 10; second++) {
+      for (let rest = 0; rest < 5; rest++) add(remembered, record(second, rest));
+    }
+    remembered.setBytesMax(22 * DEDUPE_BYTES_PER_ID);
+    assert.equal(remembered.count, 20);
+    assert.equal(remembered.edge, 7);
+  });
+});

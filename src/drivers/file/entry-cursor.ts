@@ -1,0 +1,106 @@
+// Reads entries of one segment, forward from a byte offset, in chunks; checks every digest and end
+// mark. It stops at the first place that is not a whole, right entry and says why; what that means
+// is decided by who asks (tail-judge.ts at start, reader.ts on the road).
+
+import {
+  DIGEST_BYTES,
+  type Entry,
+  type EntryFault,
+  type HeaderReading,
+  equalBytes,
+  readEntryHeader,
+} from '../../base/entry.ts';
+import type { OpenFile } from './file-system.ts';
+import { END_MARK_BYTES, hasEndMark, storedBytesOf } from './segment-codec.ts';
+import { sha256 } from './sha256.ts';
+
+export type PlacedEntry = { readonly entry: Entry; readonly byteOffset: number };
+
+export type CursorFault = EntryFault | 'end_mark';
+
+export type CursorStep =
+  | { readonly kind: 'entries'; readonly entries: readonly PlacedEntry[] }
+  /** At `byteOffset` no entry stands; `short` = the file or the limit ends there. */
+  | { readonly kind: 'stop'; readonly byteOffset: number; readonly fault: CursorFault };
+
+const CHUNK_BYTES_MIN = 64 * 1024;
+const CHUNK_BYTES_MAX = 2 * 1024 * 1024;
+
+export class EntryCursor {
+  readonly #file: OpenFile;
+  #byteOffset: number;
+  #chunkBytes = CHUNK_BYTES_MIN;
+
+  constructor(file: OpenFile, byteOffset: number) {
+    this.#file = file;
+    this.#byteOffset = byteOffset;
+  }
+
+  /** Where the next entry is expected. */
+  get byteOffset(): number {
+    return this.#byteOffset;
+  }
+
+  /**
+   * The entries of the next chunk; nothing at or behind `limit` is looked at. After a stop it may
+   * be asked again: it looks at the same place anew, since a live writer may have filled it.
+   */
+  async next(limit: number = Number.MAX_SAFE_INTEGER): Promise<CursorStep> {
+    for (;;) {
+      const wanted = Math.min(limit - this.#byteOffset, this.#chunkBytes);
+      // A fresh buffer for each chunk: entries are views into it, 8-byte aligned.
+      const chunk = new Uint8Array(Buffer.allocUnsafeSlow(Math.max(0, wanted)).buffer);
+      const count = await this.#file.read(chunk, this.#byteOffset);
+      const isWhole = count === chunk.byteLength && wanted === this.#chunkBytes;
+      const parsed = parseChunk(chunk.subarray(0, count), this.#byteOffset);
+      if (parsed.entries.length > 0) {
+        this.#byteOffset += parsed.parsedBytes;
+        this.#chunkBytes = isWhole ? CHUNK_BYTES_MAX : CHUNK_BYTES_MIN;
+        return { kind: 'entries', entries: parsed.entries };
+      }
+      const needsMore = parsed.fault === 'short' && isWhole && this.#chunkBytes < CHUNK_BYTES_MAX;
+      if (!needsMore) {
+        return { kind: 'stop', byteOffset: this.#byteOffset, fault: parsed.fault };
+      }
+      this.#chunkBytes = CHUNK_BYTES_MAX;
+    }
+  }
+}
+
+type ParsedChunk = {
+  readonly entries: readonly PlacedEntry[];
+  readonly parsedBytes: number;
+  readonly fault: CursorFault;
+};
+
+function parseChunk(chunk: Uint8Array<ArrayBuffer>, chunkOffset: number): ParsedChunk {
+  const entries: PlacedEntry[] = [];
+  let at = 0;
+  for (;;) {
+    const reading = readStored(chunk.subarray(at), chunkOffset + at);
+    if (reading.kind === 'fault') return { entries, parsedBytes: at, fault: reading.fault };
+    entries.push({ entry: reading.entry, byteOffset: chunkOffset + at });
+    at += storedBytesOf(reading.entry.bytes.byteLength);
+  }
+}
+
+type StoredReading =
+  | { readonly kind: 'entry'; readonly entry: Entry }
+  | { readonly kind: 'fault'; readonly fault: CursorFault };
+
+/** Reads the entry and end mark at the start of `bytes`, everything checked. */
+function readStored(bytes: Uint8Array<ArrayBuffer>, byteOffset: number): StoredReading {
+  const reading: HeaderReading = readEntryHeader(bytes, sha256);
+  if (reading.kind === 'fault') return reading;
+  const { header, totalBytes } = reading;
+  if (bytes.byteLength < totalBytes + END_MARK_BYTES) return { kind: 'fault', fault: 'short' };
+  const entryBytes = bytes.subarray(0, totalBytes);
+  const digest = entryBytes.subarray(0, DIGEST_BYTES);
+  if (!equalBytes(sha256(entryBytes.subarray(DIGEST_BYTES)), digest)) {
+    return { kind: 'fault', fault: 'digest' };
+  }
+  if (!hasEndMark(bytes, totalBytes, entryBytes, byteOffset)) {
+    return { kind: 'fault', fault: 'end_mark' };
+  }
+  return { kind: 'entry', entry: { ...header, bytes: entryBytes, digest } };
+}

@@ -1,0 +1,189 @@
+// The reading end of the file journal. It yields what has been verified, in log order, and knows
+// two situations: beside the writer of this process it reads exactly what is durable, so anything
+// wrong is corruption; beside a writer in another process it stops at the first incomplete thing
+// in the last segment and looks again, since a write may be under way.
+
+import { join } from 'node:path';
+import { OperationalError } from '../../base/errors.ts';
+import type { EngineOffset, ReadOptions, StoredEntry } from '../../ports/journal.ts';
+import { ChainCheck } from './chain-check.ts';
+import { EntryCursor, type PlacedEntry } from './entry-cursor.ts';
+import type { FileSystem, OpenFile } from './file-system.ts';
+import { corruptError } from './journal-scan.ts';
+import { type SegmentName, offsetOf, parseOffset } from './segment-name.ts';
+
+const BATCH_ENTRIES_MAX = 256;
+
+/** What the reader sees of the journal beside it. */
+export interface LogView {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  /** Segments with or (another process's) without entries, in log order. */
+  segments(): Promise<readonly SegmentName[]>;
+  /** Where the segment's durable entries end; undefined when only its bytes can tell. */
+  endOf(segment: SegmentName): number | undefined;
+  /** Resolves when there may be more, or `signal` aborts. */
+  changed(signal: AbortSignal): Promise<void>;
+  isClosed(): boolean;
+}
+
+export async function* readJournal(
+  view: LogView,
+  options: ReadOptions,
+): AsyncGenerator<readonly StoredEntry[]> {
+  const { signal, follow } = options;
+  const start = await firstPlace(view, options);
+  if (start === undefined) return;
+  let { segment, byteOffset } = start;
+  let chain: ChainCheck | undefined;
+  for (;;) {
+    const file = await openSegment(view, segment);
+    try {
+      const cursor = new EntryCursor(file, byteOffset);
+      if (byteOffset > 0) chain = await chainAt(view, file, segment, byteOffset);
+      chain ??= new ChainCheck(segment.position, segment.epoch);
+      chain.startSegment(segment.epoch);
+      const next = yield* readSegment(view, { segment, cursor, chain, signal, follow });
+      if (next === undefined) return;
+      segment = next;
+      byteOffset = 0;
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** Where to begin; undefined when the journal is empty and nobody waits for it. */
+async function firstPlace(
+  view: LogView,
+  { from, follow, signal }: ReadOptions,
+): Promise<{ readonly segment: SegmentName; readonly byteOffset: number } | undefined> {
+  if (from !== null) {
+    const place = parseOffset(from);
+    const segments = await view.segments();
+    const segment = segments.find(({ name }) => name === place?.segmentName);
+    if (segment === undefined || place === undefined) throw noEntryAt(from);
+    return { segment, byteOffset: place.byteOffset };
+  }
+  while (!signal.aborted && !view.isClosed()) {
+    const segment = (await view.segments())[0];
+    if (segment !== undefined) return { segment, byteOffset: 0 };
+    if (!follow) return undefined;
+    await view.changed(signal);
+  }
+  return undefined;
+}
+
+async function openSegment(view: LogView, segment: SegmentName): Promise<OpenFile> {
+  try {
+    return await view.fileSystem.open(join(view.directory, segment.name), 'read');
+  } catch (error) {
+    throw noEntryAt(offsetOf(segment.name, 0), error);
+  }
+}
+
+/** The chain as it must go on at an offset inside a segment: what stands there must be an entry. */
+async function chainAt(
+  view: LogView,
+  file: OpenFile,
+  segment: SegmentName,
+  byteOffset: number,
+): Promise<ChainCheck> {
+  const end = view.endOf(segment);
+  if (byteOffset % 8 === 0 && (end === undefined || byteOffset < end)) {
+    const step = await new EntryCursor(file, byteOffset).next(end);
+    const first = step.kind === 'entries' ? step.entries[0]?.entry : undefined;
+    if (first !== undefined && first.epoch === segment.epoch && first.position > segment.position) {
+      return new ChainCheck(first.position, segment.epoch);
+    }
+  }
+  throw noEntryAt(offsetOf(segment.name, byteOffset));
+}
+
+type SegmentReading = {
+  readonly segment: SegmentName;
+  readonly cursor: EntryCursor;
+  readonly chain: ChainCheck;
+  readonly signal: AbortSignal;
+  readonly follow: boolean;
+};
+
+/**
+ * Reads one segment to its end; returns the one that follows, or undefined at the reading's end.
+ */
+async function* readSegment(
+  view: LogView,
+  reading: SegmentReading,
+): AsyncGenerator<readonly StoredEntry[], SegmentName | undefined> {
+  const { segment, cursor, chain, signal, follow } = reading;
+  while (!signal.aborted && !view.isClosed()) {
+    // In this order: entries found before the successor was looked for cannot be the last ones.
+    const successor = (await view.segments()).find(({ name }) => name > segment.name);
+    const end = view.endOf(segment);
+    const step = await cursor.next(end);
+    if (step.kind === 'entries') {
+      checkChain(view, reading, step.entries);
+      yield* batchesOf(segment, step.entries);
+      continue;
+    }
+    if (end !== undefined && cursor.byteOffset < end) {
+      throw damaged(
+        view,
+        reading,
+        `what is no entry (${step.fault}), where one was verified before`,
+      );
+    }
+    if (successor !== undefined) {
+      if (successor.position === chain.nextPosition) return successor;
+      throw damaged(
+        view,
+        reading,
+        `what is no entry (${step.fault}), though the journal goes on with position ${successor.position}`,
+      );
+    }
+    if (!follow) return undefined;
+    await view.changed(signal);
+  }
+  return undefined;
+}
+
+function checkChain(
+  view: LogView,
+  { segment, chain }: SegmentReading,
+  entries: readonly PlacedEntry[],
+): void {
+  for (const { entry, byteOffset } of entries) {
+    const found = chain.faultOf(entry);
+    const position = chain.nextPosition;
+    if (found !== undefined) {
+      throw corruptError(view.directory, { segment, byteOffset, position }, found);
+    }
+    chain.advance(entry);
+  }
+}
+
+function* batchesOf(
+  segment: SegmentName,
+  entries: readonly PlacedEntry[],
+): Generator<readonly StoredEntry[]> {
+  for (let start = 0; start < entries.length; start += BATCH_ENTRIES_MAX) {
+    yield entries.slice(start, start + BATCH_ENTRIES_MAX).map(({ entry, byteOffset }) => ({
+      entry,
+      offset: offsetOf(segment.name, byteOffset),
+    }));
+  }
+}
+
+function damaged(view: LogView, reading: SegmentReading, found: string): OperationalError {
+  const { segment, cursor, chain } = reading;
+  const place = { segment, byteOffset: cursor.byteOffset, position: chain.nextPosition };
+  return corruptError(view.directory, place, found);
+}
+
+function noEntryAt(offset: EngineOffset, cause?: unknown): OperationalError {
+  return new OperationalError('JOURNAL_DIVERGED', {
+    detail: `The journal has no entry at offset ${offset} (any more).`,
+    wayOut: 'Start from another checkpoint.',
+    cause,
+  });
+}

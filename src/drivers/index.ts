@@ -1,0 +1,24 @@
+// The explicit table of drivers: name -> lazy import. Nothing registers itself, and an engine's
+// client library is loaded only where that engine is used.
+
+import type { Journal } from '../ports/journal.ts';
+import type { FileJournalOptions } from './file/options.ts';
+import type { MemoryJournalOptions } from './memory/options.ts';
+
+/** Options by driver name. */
+export type JournalDriverOptions = {
+  readonly memory: MemoryJournalOptions;
+  readonly file: FileJournalOptions;
+};
+export type JournalDriverName = keyof JournalDriverOptions;
+
+type JournalDrivers = {
+  readonly [Name in JournalDriverName]: () => Promise<
+    (options: JournalDriverOptions[Name]) => Journal
+  >;
+};
+
+export const JOURNAL_DRIVERS: JournalDrivers = {
+  memory: async () => (await import('./memory/driver.ts')).createJournal,
+  file: async () => (await import('./file/driver.ts')).createJournal,
+};

@@ -1,0 +1,8 @@
+// Options of the memory driver: the log that the driver attaches to.
+
+import type { MemoryLog } from './memory-log.ts';
+
+export type MemoryJournalOptions = {
+  /** Shared by all drivers of one simulated cluster; without it the driver has a log of its own. */
+  readonly log?: MemoryLog;
+};

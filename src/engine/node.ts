@@ -1,0 +1,203 @@
+// The node: one process's part in the cluster. Holds the stations and the role, and passes from one
+// role to the next: starting, recovering, leading, draining, stopped, or halted. The work of each
+// role stands in roles/.
+
+import { toHex } from '../base/entry.ts';
+import { OperationalError } from '../base/errors.ts';
+import type { Command } from '../domain/commands.ts';
+import { assertBooksBalanceFully } from '../domain/domain.ts';
+import type { DomainState } from '../domain/domain.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Entropy } from '../ports/entropy.ts';
+import type { Journal } from '../ports/journal.ts';
+import { ReaderRule } from '../recovery/reader-rule.ts';
+import { Replica } from '../recovery/replica.ts';
+import { type Appender, createAppender } from './appender.ts';
+import { ClockGuard } from './clock-guard.ts';
+import type { Engine, NodeRole, NodeStatus, SubmitResult } from './contract.ts';
+import { Intake, type IntakeBounds } from './intake.ts';
+import type { EngineObserver } from './observer.ts';
+import { type AppliedListener, Publisher } from './publisher.ts';
+import { openEpoch } from './roles/candidate.ts';
+import { Leading } from './roles/leading.ts';
+import { recover } from './roles/recovering.ts';
+import { Sequencer } from './sequencer.ts';
+
+export type NodeOptions = {
+  readonly journal: Journal;
+  readonly clusterId: Uint8Array;
+  readonly timeline: number;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly observer: EngineObserver;
+  readonly intakeBounds: IntakeBounds;
+  readonly groupCommitMs: number;
+  readonly release: string;
+  /** The node has halted and cannot go on; the process should end. Called once. */
+  readonly onHalted: (error: unknown) => void;
+};
+
+export class HoldfastNode implements Engine {
+  readonly #options: NodeOptions;
+  readonly #replica = new Replica();
+  readonly #intake: Intake;
+  readonly #publisher = new Publisher();
+  readonly #ending = new AbortController();
+  #leading: Leading | undefined;
+  #role: NodeRole = 'starting';
+  #reason = 'The process has started.';
+  #roleSinceMs: number;
+  #epoch = 0;
+  #tornBytesCut = 0;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    this.#roleSinceMs = Number(options.clock.nowNs() / 1_000_000n);
+    this.#intake = new Intake(options.intakeBounds, () => this.#leading?.wake());
+    this.#publisher.subscribe((applied) => options.observer.applied(applied));
+  }
+
+  /** Throws NOT_READY where the state is not (any more) the state of the books. */
+  get state(): DomainState {
+    if (this.#role !== 'leading' && this.#role !== 'draining') {
+      throw new OperationalError('NOT_READY', {
+        detail: `This node is ${this.#role}: ${this.#reason}`,
+      });
+    }
+    return this.#replica.state;
+  }
+
+  submit(command: Command, signal: AbortSignal): Promise<SubmitResult> {
+    return this.#intake.submit(command, signal);
+  }
+
+  subscribe(listener: AppliedListener): () => void {
+    return this.#publisher.subscribe(listener);
+  }
+
+  status(): NodeStatus {
+    const bounds = this.#options.journal.bounds();
+    return {
+      role: this.#role,
+      reason: this.#reason,
+      roleSinceMs: this.#roleSinceMs,
+      clusterId: toHex(this.#options.clusterId),
+      timeline: this.#options.timeline,
+      epoch: this.#epoch,
+      position: this.#replica.position,
+      journalFirst: bounds.first,
+      journalLast: bounds.last,
+      queuedCommands: this.#intake.commands,
+      queuedBytes: this.#intake.bytes,
+      impediment: this.#leading?.impediment?.code,
+      tornBytesCut: this.#tornBytesCut,
+    };
+  }
+
+  /** Recovers, opens an epoch and leads. Rejects, and the node is halted, when it cannot. */
+  async start(): Promise<void> {
+    try {
+      await this.#recoverAndLead();
+    } catch (error) {
+      this.#becomeHalted(error);
+      throw error;
+    }
+  }
+
+  /** Answers what was admitted, within `drainMs`, and closes the journal. Idempotent. */
+  async stop(drainMs: number): Promise<void> {
+    if (this.#role === 'stopped' || this.#role === 'draining') return;
+    const leading = this.#leading;
+    if (leading !== undefined && this.#role === 'leading') {
+      this.#become('draining', 'The node was asked to stop.');
+      this.#intake.close(new OperationalError('SHUTTING_DOWN'));
+      await Promise.race([
+        leading.drain(),
+        this.#options.clock.sleep(drainMs, this.#ending.signal),
+      ]);
+      leading.abandon(new OperationalError('SHUTTING_DOWN'));
+    }
+    this.#ending.abort();
+    await this.#options.journal.close();
+    if (this.#role !== 'halted') this.#become('stopped', 'The node was asked to stop.');
+  }
+
+  async #recoverAndLead(): Promise<void> {
+    const { journal, clock, clusterId, timeline } = this.#options;
+    const signal = this.#ending.signal;
+    this.#become('recovering', 'The journal is being read.');
+    const opening = await journal.open({ mode: 'write', signal });
+    this.#tornBytesCut = opening.tornBytes;
+    const rule = new ReaderRule({ kind: 'genesis', clusterId, timeline });
+    const recovered = await recover({
+      journal,
+      rule,
+      replica: this.#replica,
+      onProgress: (position) => this.#options.observer.replayed(position),
+      signal,
+    });
+    assertBooksBalanceFully(this.#replica.state);
+    const clockGuard = new ClockGuard(clock);
+    const opened = await openEpoch({
+      journal,
+      rule,
+      replica: this.#replica,
+      clusterId,
+      timeline,
+      last: recovered.last,
+      offset: recovered.offset,
+      clockGuard,
+      entropy: this.#options.entropy,
+      release: this.#options.release,
+      signal,
+    });
+    this.#epoch = opened.entry.epoch;
+    const appender = createAppender({ journal, rule, openingOffset: opened.offset });
+    const sequencer = new Sequencer({
+      intake: this.#intake,
+      replica: this.#replica,
+      clockGuard,
+      opening: opened.entry,
+    });
+    this.#lead(sequencer, appender);
+  }
+
+  #lead(sequencer: Sequencer, appender: Appender): void {
+    this.#leading = new Leading({
+      appender,
+      intake: this.#intake,
+      sequencer,
+      replica: this.#replica,
+      publisher: this.#publisher,
+      observer: this.#options.observer,
+      clock: this.#options.clock,
+      groupCommitMs: this.#options.groupCommitMs,
+      onFatal: (error) => this.#becomeHalted(error),
+    });
+    this.#leading.start();
+    this.#become('leading', `It opened epoch ${this.#epoch}.`);
+    this.#intake.open();
+  }
+
+  #becomeHalted(error: unknown): void {
+    if (this.#role === 'halted') return;
+    const reason = error instanceof Error ? error.message : String(error);
+    const refusal = new OperationalError('NOT_READY', {
+      detail: `This node has halted: ${reason}`,
+      cause: error,
+    });
+    this.#intake.close(refusal);
+    this.#leading?.abandon(refusal);
+    this.#become('halted', reason);
+    this.#options.onHalted(error);
+  }
+
+  #become(role: NodeRole, reason: string): void {
+    const from = this.#role;
+    this.#role = role;
+    this.#reason = reason;
+    this.#roleSinceMs = Number(this.#options.clock.nowNs() / 1_000_000n);
+    const change = { from, to: role, reason, epoch: this.#epoch, position: this.#replica.position };
+    this.#options.observer.roleChanged(change);
+  }
+}

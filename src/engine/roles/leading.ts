@@ -1,0 +1,224 @@
+// The role "leading": the pump that moves commands along the road, from the queue through the
+// journal to those who wait. It decides when to number (group commit) and what to do when the
+// journal refuses; each station does its own work.
+//
+// Group commit: an idle journal gets what is there at once; a busy one gets the next entry when it
+// is free again, when half an entry has gathered (size), or after `groupCommitMs` (time).
+
+import { assert } from '../../base/assert.ts';
+import { OperationalError, isOperationalError } from '../../base/errors.ts';
+import { APPENDS_IN_FLIGHT_MAX, ENTRY_BYTES_MAX } from '../../base/limits.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Replica } from '../../recovery/replica.ts';
+import type { Appender } from '../appender.ts';
+import type { Intake } from '../intake.ts';
+import type { EngineObserver } from '../observer.ts';
+import type { Publisher } from '../publisher.ts';
+import { respond, respondWithError } from '../responder.ts';
+import type { Batch, Sequencer } from '../sequencer.ts';
+
+/** How often a leader looks for due holds, and tries again after it was impeded. */
+const IDLE_LOOK_MS = 250;
+
+export type LeadingOptions = {
+  readonly appender: Appender;
+  readonly intake: Intake;
+  readonly sequencer: Sequencer;
+  readonly replica: Replica;
+  readonly publisher: Publisher;
+  readonly observer: EngineObserver;
+  readonly clock: Clock;
+  readonly groupCommitMs: number;
+  /** The node cannot go on: fenced, failed storage, a broken invariant. */
+  readonly onFatal: (error: unknown) => void;
+};
+
+export class Leading {
+  readonly #options: LeadingOptions;
+  readonly #inFlight: Batch[] = [];
+  #impediment: OperationalError | undefined;
+  #pumpScheduled = false;
+  #delayed: NodeJS.Timeout | undefined;
+  #looking: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: LeadingOptions) {
+    this.#options = options;
+  }
+
+  get impediment(): OperationalError | undefined {
+    return this.#impediment;
+  }
+
+  start(): void {
+    this.#looking = setInterval(() => this.#look(), IDLE_LOOK_MS);
+  }
+
+  /** Something arrived. Numbering waits for the end of this turn of the loop: more may arrive. */
+  wake(): void {
+    if (this.#pumpScheduled || this.#stopped) return;
+    this.#pumpScheduled = true;
+    setImmediate(() => {
+      this.#pumpScheduled = false;
+      this.#pump();
+    });
+  }
+
+  /** Resolves when everything admitted has been answered. Intake must be closed. */
+  async drain(): Promise<void> {
+    if (this.#isIdle()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onIdle = resolve;
+    this.wake();
+    await promise;
+  }
+
+  /** No more timers, no more numbering; what is in flight still settles. */
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#looking);
+    clearTimeout(this.#delayed);
+    this.#options.appender.close();
+  }
+
+  /** Everything in flight or queued is answered with `error` (a halt). */
+  abandon(error: OperationalError): void {
+    this.stop();
+    for (const batch of this.#inFlight.splice(0)) {
+      respondWithError(batch, new OperationalError('OUTCOME_UNKNOWN', { cause: error }));
+    }
+    this.#options.intake.rejectAll(error);
+    this.#signalIdle();
+  }
+
+  #isIdle(): boolean {
+    return this.#inFlight.length === 0 && this.#options.intake.commands === 0;
+  }
+
+  #signalIdle(): void {
+    if (!this.#isIdle()) return;
+    this.#onIdle?.();
+    this.#onIdle = undefined;
+  }
+
+  #look(): void {
+    if (this.#inFlight.length > 0 || this.#stopped) return;
+    try {
+      if (this.#impediment !== undefined || this.#options.sequencer.tickIsDue()) {
+        this.#number({ probe: true });
+      }
+    } catch (error) {
+      this.#refuseNumbering(error);
+    }
+  }
+
+  #pump(): void {
+    try {
+      while (!this.#stopped && this.#mayNumber() && this.#number({ probe: false })) {
+        // Each turn numbers one entry, as long as there is a reason to.
+      }
+    } catch (error) {
+      this.#refuseNumbering(error);
+    }
+    this.#signalIdle();
+    this.#scheduleDelayed();
+  }
+
+  #mayNumber(): boolean {
+    const { intake } = this.#options;
+    if (intake.commands === 0) return false;
+    if (this.#inFlight.length === 0) return true;
+    if (this.#impediment !== undefined) return false;
+    return this.#inFlight.length < APPENDS_IN_FLIGHT_MAX && intake.bytes >= ENTRY_BYTES_MAX / 2;
+  }
+
+  /**
+   * The time half of group commit: what has waited `groupCommitMs` goes although others are under
+   * way.
+   */
+  #scheduleDelayed(): void {
+    const { intake, groupCommitMs } = this.#options;
+    if (this.#delayed !== undefined || this.#stopped || intake.commands === 0) return;
+    this.#delayed = setTimeout(() => {
+      this.#delayed = undefined;
+      const hasRoom = this.#inFlight.length < APPENDS_IN_FLIGHT_MAX;
+      if (this.#stopped || this.#impediment !== undefined || !hasRoom) return;
+      try {
+        this.#number({ probe: false });
+      } catch (error) {
+        this.#refuseNumbering(error);
+      }
+      this.#scheduleDelayed();
+    }, groupCommitMs);
+  }
+
+  #number(options: { readonly probe: boolean }): boolean {
+    const batch = this.#options.sequencer.next(options);
+    if (batch === undefined) return false;
+    this.#inFlight.push(batch);
+    const startedMs = this.#options.clock.monotonicMs();
+    this.#options.appender.append(batch.entry).then(
+      () => this.#acknowledged(batch, startedMs),
+      (error: unknown) => this.#rejected(batch, error),
+    );
+    return true;
+  }
+
+  #acknowledged(batch: Batch, startedMs: number): void {
+    const { observer, clock, replica, publisher, sequencer } = this.#options;
+    if (this.#inFlight[0] !== batch) return; // abandoned meanwhile: nobody waits any more
+    this.#inFlight.shift();
+    try {
+      observer.appended(
+        batch.entry.bytes.byteLength,
+        batch.entry.commandCount,
+        clock.monotonicMs() - startedMs,
+      );
+      const outcomes = replica.apply(batch.entry);
+      sequencer.acknowledged(batch.entry);
+      publisher.publish({ entry: batch.entry, outcomes });
+      respond(batch, outcomes);
+    } catch (error) {
+      // The batch stays first in line, so that its callers hear "unknown" when the node halts.
+      this.#inFlight.unshift(batch);
+      this.#options.onFatal(error);
+      return;
+    }
+    this.#setImpediment(undefined);
+    this.#pump();
+  }
+
+  #rejected(batch: Batch, error: unknown): void {
+    const index = this.#inFlight.indexOf(batch);
+    if (index < 0) return;
+    if (!isOperationalError(error, 'JOURNAL_FULL')) {
+      this.#options.onFatal(error);
+      return;
+    }
+    assert(index === 0, 'appends settle in order');
+    this.#inFlight.shift();
+    respondWithError(batch, error);
+    this.#setImpediment(error);
+    if (this.#inFlight.length > 0) return;
+    this.#options.sequencer.rewind();
+    this.#options.intake.rejectAll(error);
+    this.#signalIdle();
+  }
+
+  /** Nothing was taken from the queue; whoever waits hears it now and may come again. */
+  #refuseNumbering(error: unknown): void {
+    if (!isOperationalError(error)) {
+      this.#options.onFatal(error);
+      return;
+    }
+    this.#setImpediment(error);
+    this.#options.intake.rejectAll(error);
+  }
+
+  #setImpediment(error: OperationalError | undefined): void {
+    if (this.#impediment?.code === error?.code) return;
+    this.#impediment = error;
+    this.#options.observer.impeded(error);
+  }
+}

@@ -1,0 +1,119 @@
+// Station 2, sequencer (leader only): position, epoch, time; many commands into one entry. It seals
+// ahead of what is durable: several entries may be on their way to the journal, chained by digest.
+
+import { assert } from '../base/assert.ts';
+import { type Entry, EntryKind, sealEntry } from '../base/entry.ts';
+import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES } from '../base/limits.ts';
+import { type Command, commandBytes, tickCommand, writeCommand } from '../domain/commands.ts';
+import { nextDeadlineNs } from '../domain/domain.ts';
+import { type Replica, sha256 } from '../recovery/replica.ts';
+import type { ClockGuard } from './clock-guard.ts';
+import type { Intake } from './intake.ts';
+import type { Ticket } from './ticket.ts';
+
+/** An entry on its way, and who waits for it: `tickets[i]` stands at command `firstTicket + i`. */
+export type Batch = {
+  readonly entry: Entry;
+  readonly tickets: readonly Ticket[];
+  /** Commands that the sequencer put in front by itself (ticks). */
+  readonly ownCommands: number;
+};
+
+/** The first nanosecond that an entry after `last` may have. */
+export function earliestNextNs(last: Pick<Entry, 'timeNs' | 'eventCount'>): bigint {
+  return last.timeNs + BigInt(Math.max(1, last.eventCount));
+}
+
+export type SequencerOptions = {
+  readonly intake: Intake;
+  readonly replica: Replica;
+  readonly clockGuard: ClockGuard;
+  /** The opening entry of this epoch: the first head. */
+  readonly opening: Entry;
+};
+
+export class Sequencer {
+  readonly #intake: Intake;
+  readonly #replica: Replica;
+  readonly #clockGuard: ClockGuard;
+  #last: Entry;
+  #durable: Entry;
+
+  constructor(options: SequencerOptions) {
+    this.#intake = options.intake;
+    this.#replica = options.replica;
+    this.#clockGuard = options.clockGuard;
+    this.#last = options.opening;
+    this.#durable = options.opening;
+  }
+
+  /** Whether a hold is due to be released now; throws CLOCK_JUMPED. */
+  tickIsDue(): boolean {
+    const deadlineNs = nextDeadlineNs(this.#replica.state);
+    return deadlineNs !== undefined && deadlineNs <= this.#clockGuard.nowNs();
+  }
+
+  /**
+   * Numbers what waits and seals it; undefined when there is nothing to do. `probe` asks for an
+   * entry in any case (a bare tick). Throws CLOCK_JUMPED before anything is taken from the queue.
+   */
+  next(options: { readonly probe: boolean }): Batch | undefined {
+    const nowNs = this.#clockGuard.nowNs();
+    const earliestNs = earliestNextNs(this.#last);
+    const timeNs = nowNs > earliestNs ? nowNs : earliestNs;
+    const deadlineNs = nextDeadlineNs(this.#replica.state);
+    const tickDue = options.probe || (deadlineNs !== undefined && deadlineNs <= timeNs);
+    const own: Command[] = tickDue ? [tickCommand()] : [];
+    const ownBytes = own.reduce((sum, command) => sum + commandBytes(command), 0);
+    const tickets = this.#intake.take(ENTRY_BYTES_MAX - ENTRY_HEADER_BYTES - ownBytes);
+    if (tickets.length === 0 && own.length === 0) return undefined;
+    const entry = this.#seal([...own, ...tickets.map((ticket) => ticket.command)], timeNs);
+    this.#last = entry;
+    return { entry, tickets, ownCommands: own.length };
+  }
+
+  /** `entry` is durable and applied: the next entries say so in their `durable`. */
+  acknowledged(entry: Entry): void {
+    assert(entry.position === this.#durable.position + 1, 'I3: durable rises without a gap');
+    this.#durable = entry;
+  }
+
+  /**
+   * Everything sealed after the durable head was certainly not written: number from there again.
+   */
+  rewind(): void {
+    this.#last = this.#durable;
+  }
+
+  #seal(commands: readonly Command[], timeNs: bigint): Entry {
+    let bodyBytes = 0;
+    let eventCount = 0;
+    for (const command of commands) {
+      bodyBytes += commandBytes(command);
+      eventCount += command.eventCount;
+    }
+    const bytes = new Uint8Array(ENTRY_HEADER_BYTES + bodyBytes);
+    let offset = ENTRY_HEADER_BYTES;
+    for (const command of commands) offset = writeCommand(bytes, offset, command);
+    return sealEntry(
+      {
+        kind: EntryKind.commands,
+        commandCount: commands.length,
+        clusterId: this.#last.clusterId,
+        timeline: this.#last.timeline,
+        position: this.#last.position + 1,
+        epoch: this.#last.epoch,
+        durable: this.#durable.position,
+        timeNs,
+        rulesVersion: this.#replica.state.configuration.rulesVersion,
+        eventCount,
+        bodyBytes,
+        outcomePosition: this.#replica.position,
+        outcomeDigest: this.#replica.outcomeDigest,
+        previousDigest: this.#last.digest,
+      },
+      bytes,
+      sha256,
+    );
+  }
+}

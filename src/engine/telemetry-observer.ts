@@ -1,0 +1,117 @@
+// The engine's observer in production: log lines for what is rare, metrics for what is frequent.
+
+import { type OperationalError, isOperationalError } from '../base/errors.ts';
+import { CommandKind } from '../domain/commands.ts';
+import { CREATED, REFUSAL } from '../domain/refusals.ts';
+import { counts } from '../domain/queries.ts';
+import type { Logger } from '../telemetry/log.ts';
+import { Metrics } from '../telemetry/metrics.ts';
+import type { Engine, NodeRole } from './contract.ts';
+import type { EngineObserver, RoleChange } from './observer.ts';
+import type { AppliedEntry } from './publisher.ts';
+
+const ROLES: readonly NodeRole[] = [
+  'starting',
+  'recovering',
+  'following',
+  'leading',
+  'draining',
+  'halted',
+  'stopped',
+];
+
+/** While replaying, one log line for so many entries. */
+const REPLAY_LOG_ENTRIES = 100_000;
+
+/** `engine` is asked when a scraper comes, so it may be made after the metrics. */
+export function createNodeMetrics(engine: () => Engine, release: string): Metrics {
+  const gauge = (name: string, help: string, read: (engine: Engine) => number) => ({
+    name: `holdfast_${name}`,
+    help,
+    read: () => readOrZero(() => read(engine())),
+  });
+  return new Metrics({
+    release,
+    roles: ROLES,
+    role: () => engine().status().role,
+    gauges: [
+      gauge('journal_position', 'Last applied position.', (e) => e.status().position),
+      gauge('journal_epoch', 'Epoch of the leader.', (e) => e.status().epoch),
+      gauge('journal_torn_bytes', 'Bytes of a torn tail cut at this start.', (e) => {
+        return e.status().tornBytesCut;
+      }),
+      gauge('queue_commands', 'Commands that wait to be numbered.', (e) => {
+        return e.status().queuedCommands;
+      }),
+      gauge('queue_bytes', 'Bytes of commands that wait to be numbered.', (e) => {
+        return e.status().queuedBytes;
+      }),
+      gauge(
+        'impeded',
+        '1 while new payments cannot be taken (disk full, clock), otherwise 0.',
+        (e) => (e.status().impediment === undefined ? 0 : 1),
+      ),
+      gauge('accounts', 'Accounts.', (e) => counts(e.state).accounts),
+      gauge('holds', 'Holds that are not resolved.', (e) => counts(e.state).holds),
+      gauge('remembered_transfers', 'Transfer ids remembered.', (e) => counts(e.state).remembered),
+      gauge('remembered_transfers_capacity', 'Transfer ids that can be remembered.', (e) => {
+        return counts(e.state).rememberedCapacity;
+      }),
+      gauge(
+        'remembered_from_timestamp_seconds',
+        'Ids whose time lies before this are answered id_expired.',
+        (e) => counts(e.state).edgeSeconds,
+      ),
+    ],
+  });
+}
+
+/** Gauges of the books are 0 while there are none to read (recovering, halted). */
+function readOrZero(read: () => number): number {
+  try {
+    return read();
+  } catch (error) {
+    if (isOperationalError(error, 'NOT_READY')) return 0;
+    throw error;
+  }
+}
+
+export function createTelemetryObserver(logger: Logger, metrics: Metrics): EngineObserver {
+  let loggedPosition = 0;
+  return {
+    roleChanged(change: RoleChange): void {
+      metrics.roleChanged();
+      const fields = { event: 'role_changed', ...change };
+      if (change.to === 'halted') logger.fatal(fields, `halted: ${change.reason}`);
+      else logger.info(fields, `${change.from} -> ${change.to}: ${change.reason}`);
+    },
+    appended: (entryBytes, commandCount, durationMs) =>
+      metrics.appended(entryBytes, commandCount, durationMs),
+    applied: (applied) => countTransfers(applied, metrics),
+    impeded(error: OperationalError | undefined): void {
+      if (error === undefined)
+        logger.info({ event: 'impediment_gone' }, 'payments are taken again');
+      else logger.error({ event: 'impeded', code: error.code }, error.message);
+    },
+    replayed(position: number): void {
+      if (position - loggedPosition < REPLAY_LOG_ENTRIES) return;
+      loggedPosition = position;
+      logger.info({ event: 'replaying', position }, `replayed through position ${position}`);
+    },
+  };
+}
+
+function countTransfers(applied: AppliedEntry, metrics: Metrics): void {
+  let created = 0;
+  let exists = 0;
+  let total = 0;
+  for (const outcome of applied.outcomes) {
+    if (outcome.kind !== CommandKind.transfers) continue;
+    total += outcome.codes.length;
+    for (const code of outcome.codes) {
+      if (code === CREATED) created++;
+      else if (code === REFUSAL.exists) exists++;
+    }
+  }
+  if (total > 0) metrics.transfersAnswered({ created, exists, refused: total - created - exists });
+}

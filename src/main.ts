@@ -1,0 +1,175 @@
+// The only place that wires things together: one process, one node, its journal and its doors.
+
+import { flushCompileCache } from 'node:module';
+import { createHttpServer } from './api/server.ts';
+import { OperationalError } from './base/errors.ts';
+import { assertLimits } from './base/limits.ts';
+import { type Config, type SettingName, loadConfig } from './config/config.ts';
+import {
+  type DataFolder,
+  openDataFolder,
+  removeRunningNode,
+  writeRunningNode,
+} from './config/data-folder.ts';
+import { defaultLedgers } from './config/default-ledgers.ts';
+import { releaseVersion } from './config/release.ts';
+import { ledgersCommand } from './domain/commands.ts';
+import { listLedgers } from './domain/queries.ts';
+import { isSuccess } from './domain/refusals.ts';
+import { JOURNAL_DRIVERS } from './drivers/index.ts';
+import { createClock } from './drivers/system/clock.ts';
+import { createEntropy } from './drivers/system/entropy.ts';
+import { HoldfastNode } from './engine/node.ts';
+import { createNodeMetrics, createTelemetryObserver } from './engine/telemetry-observer.ts';
+import { type Logger, createLogger } from './telemetry/log.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+
+export type UpOptions = {
+  /** Settings given as flags; they win over the environment. */
+  readonly settings: { readonly [Name in SettingName]?: string | undefined };
+  /** JSON lines on standard output instead of text for people. */
+  readonly json: boolean;
+};
+
+/** Exit status of a node that halted by itself: a supervisor should start it again. */
+const EXIT_HALTED = 70;
+
+/** After a halt: how long answers to callers may still take before the process ends. */
+const HALT_GRACE_MS = 1000;
+
+/** Starts a node and serves until it is told to stop or halts; resolves with the exit status. */
+export async function up(options: UpOptions): Promise<number> {
+  assertLimits();
+  const config = loadConfig(options.settings, process.env);
+  const logger = createLogger(options.json ? config.logLevel : atLeastWarn(config.logLevel));
+  const folder = openDataFolder(config.dataFolder);
+  const halted = Promise.withResolvers<void>();
+  const { node, metrics } = await createNode({ config, folder, logger, onHalted: halted.resolve });
+  const server = createHttpServer({
+    engine: node,
+    apiKey: folder.apiKey,
+    metricsText: () => metrics.text(),
+    outcomeWaitMs: config.requestDeadlineMs,
+    logger,
+  });
+  // Listening comes first: while a long journal is replayed, /livez and /readyz say so already.
+  const url = await server.listen({ host: config.host, port: config.port });
+  try {
+    await node.start();
+    await defineFirstLedgers(node);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  writeRunningNode(folder.folder, { url, pid: process.pid });
+  announce({ json: options.json, folder, url, node });
+  flushCompileCache();
+  const ending = await Promise.race([halted.promise.then(() => 'halted' as const), toldToStop()]);
+  if (ending === 'halted') {
+    setTimeout(() => process.exit(EXIT_HALTED), HALT_GRACE_MS);
+  } else {
+    logger.info({ event: 'stopping', signal: ending }, `told to stop by ${ending}`);
+  }
+  await node.stop(config.drainMs);
+  await server.close();
+  removeRunningNode(folder.folder);
+  return ending === 'halted' ? EXIT_HALTED : 0;
+}
+
+/** People see a few lines of text; below warnings the log would drown them. */
+function atLeastWarn(level: string): string {
+  return level === 'info' ? 'warn' : level;
+}
+
+type NodeParts = {
+  readonly config: Config;
+  readonly folder: DataFolder;
+  readonly logger: Logger;
+  readonly onHalted: () => void;
+};
+
+async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metrics: Metrics }> {
+  const { config, folder, logger } = parts;
+  const release = releaseVersion();
+  const createJournal = await JOURNAL_DRIVERS.file();
+  const journal = createJournal({
+    directory: folder.journalFolder,
+    segmentBytes: config.segmentBytes,
+    lockWaitMs: config.lockWaitMs,
+    log: (level, text) => logger[level === 'warning' ? 'warn' : 'info']({ event: 'journal' }, text),
+  });
+  const metrics = createNodeMetrics(() => node, release);
+  const node: HoldfastNode = new HoldfastNode({
+    journal,
+    clusterId: folder.cluster.clusterId,
+    timeline: folder.cluster.timeline,
+    clock: createClock(),
+    entropy: createEntropy(),
+    observer: createTelemetryObserver(logger, metrics),
+    intakeBounds: { commandsMax: config.queueCommandsMax, bytesMax: config.queueBytesMax },
+    groupCommitMs: config.groupCommitMs,
+    release,
+    onHalted: parts.onHalted,
+  });
+  return { node, metrics };
+}
+
+/** A new cluster starts with the common currencies; it is a command like any other. */
+async function defineFirstLedgers(node: HoldfastNode): Promise<void> {
+  if (listLedgers(node.state).length > 0) return;
+  const { outcome } = await node.submit(
+    ledgersCommand(defaultLedgers()),
+    AbortSignal.timeout(10_000),
+  );
+  if (outcome.codes.every(isSuccess)) return;
+  throw new OperationalError('CONFIGURATION_INVALID', {
+    detail: `The first ledgers were refused with code ${outcome.codes.join(', ')}.`,
+  });
+}
+
+type Announcement = {
+  readonly json: boolean;
+  readonly folder: DataFolder;
+  readonly url: string;
+  readonly node: HoldfastNode;
+};
+
+function announce({ json, folder, url, node }: Announcement): void {
+  const { position, epoch, tornBytesCut } = node.status();
+  if (json) {
+    const ready = {
+      event: 'ready',
+      url,
+      pid: process.pid,
+      data: folder.folder,
+      api_key_file: folder.apiKeyFile,
+      epoch,
+      position,
+      torn_bytes_cut: tornBytesCut,
+    };
+    process.stdout.write(`${JSON.stringify(ready)}\n`);
+    return;
+  }
+  const origin = folder.isNew ? 'new' : `position ${position}, epoch ${epoch}`;
+  process.stdout.write(
+    `Holdfast is ready.\n\n` +
+      `  API    ${url}\n` +
+      `  Key    ${folder.apiKey}   (also in ${folder.apiKeyFile})\n` +
+      `  Data   ${folder.folder}   (${origin})\n\n` +
+      `Ctrl-C stops it: whatever was admitted is answered first.\n`,
+  );
+}
+
+/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
+function toldToStop(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  let told = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (told) process.exit(1);
+    told = true;
+    resolve(signal);
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return promise;
+}

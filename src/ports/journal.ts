@@ -1,0 +1,95 @@
+// Port: the journal. One totally ordered, append-only log of entries that the engine behind it
+// makes durable. Drivers move opaque, sealed entries; they never look into a body.
+//
+// What keeps money safe does not depend on a driver's fencing: every reader applies the reader rule
+// (recovery/reader-rule.ts), which voids late records and stops on a fork. A driver promises less:
+//
+//   order        entries become readable in the order in which they were appended; a reader never
+//                sees entry n + 1 of a log before entry n
+//   durability   an append resolves only when `guarantees.durability` holds for the entry and for
+//                all entries before it
+//   honesty      an append that may or may not have happened rejects with JOURNAL_UNKNOWN_OUTCOME,
+//                one that certainly did not with JOURNAL_FULL, JOURNAL_CLOSED or (native fencing)
+//                JOURNAL_FENCED; a driver never retries by itself
+//   bytes        what is read is what was appended, byte for byte
+
+import type { Entry } from '../base/entry.ts';
+
+/** Where an entry stands in the engine: opaque text, comparable only for equality. */
+export type EngineOffset = string;
+
+export type JournalGuarantees = {
+  /**
+   * `native`: the append itself compares position, epoch and previous digest, so that an
+   * acknowledged append is in its place. `reader`: a deposed writer's records can reach the log and
+   * are voided by readers, so that a writer must read back before it believes.
+   */
+  readonly fencing: 'native' | 'reader';
+  readonly durability: 'none' | 'local-fsync' | 'replicated' | 'fsync-quorum';
+};
+
+/** First and last position that can be read; both 0 when the journal is empty. */
+export type JournalBounds = { readonly first: number; readonly last: number };
+
+export type StoredEntry = { readonly entry: Entry; readonly offset: EngineOffset };
+
+/** What opening found and mended, for the log and for metrics. */
+export type JournalOpening = {
+  readonly bounds: JournalBounds;
+  /** Bytes of a torn, never acknowledged tail that were cut. */
+  readonly tornBytes: number;
+  /** Human sentences: what was cut, rewritten, removed. */
+  readonly notes: readonly string[];
+};
+
+export type ReadOptions = {
+  /**
+   * The entry to start with, inclusive, so that the reader can check its digest; null = the first
+   * entry of the journal. An offset that does not exist (any more) rejects with JOURNAL_DIVERGED.
+   */
+  readonly from: EngineOffset | null;
+  /** true = wait at the end for more; false = end there. */
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+};
+
+export interface Journal {
+  readonly guarantees: JournalGuarantees;
+
+  /**
+   * Recovers the tail and finds the bounds. As writer it takes the engine's write authority first
+   * (JOURNAL_LOCKED when another process has it), makes the possibly unsynced tail durable before
+   * it returns, and cuts what is torn; a reader changes nothing. JOURNAL_CORRUPT names file,
+   * position and way out.
+   */
+  open(options: {
+    readonly mode: 'write' | 'read';
+    readonly signal: AbortSignal;
+  }): Promise<JournalOpening>;
+
+  /**
+   * Appends one sealed entry; resolves with its offset when it is durable. Calls may overlap: they
+   * are carried out in call order, and a driver makes many durable at once. After one append has
+   * rejected, all that were called after it reject too, until the caller appends again at the
+   * position after the last success (JOURNAL_FULL) or opens anew (everything else).
+   */
+  append(entry: Entry): Promise<EngineOffset>;
+
+  /**
+   * Batches of entries in log order, digests checked. It may yield entries that are not durable
+   * yet and, with fencing `reader`, entries that the reader rule must void. Ends without error when
+   * `signal` aborts.
+   */
+  read(options: ReadOptions): AsyncIterable<readonly StoredEntry[]>;
+
+  bounds(): JournalBounds;
+
+  /**
+   * Entries up to and including `position` are not needed any more; a driver frees whole units
+   * (segments) and keeps the rest. Never removes the last entry. Idempotent.
+   */
+  discardThrough(position: number): Promise<void>;
+
+  /** Ends appends in flight (they settle), releases locks and files. Idempotent. */
+  close(): Promise<void>;
+}

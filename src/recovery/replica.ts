@@ -1,0 +1,100 @@
+// A replica: the state, and how far in the journal it is. The one place where entries meet the
+// domain, so the leader, a replay and an offline check do exactly the same with the same bytes.
+// It keeps I8: replicas at one position have one outcome digest, and each checks the leader's.
+
+import { hash } from 'node:crypto';
+import { assert } from '../base/assert.ts';
+import { DIGEST_BYTES, type Entry, EntryKind, entryBody, equalBytes } from '../base/entry.ts';
+import { OperationalError } from '../base/errors.ts';
+import { readCommands } from '../domain/commands.ts';
+import { type DomainState, apply, createState, stateMix } from '../domain/domain.ts';
+import type { Outcome } from '../domain/outcome.ts';
+
+/** Outcome digests kept for comparison: a leader names one of the last few positions. */
+const DIGESTS_KEPT = 256;
+
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return hash('sha256', bytes, 'buffer');
+}
+
+export class Replica {
+  readonly state: DomainState;
+  #position = 0;
+  #outcomeDigest: Uint8Array = new Uint8Array(DIGEST_BYTES);
+  readonly #digests = new Map<number, Uint8Array>();
+
+  constructor(state: DomainState = createState()) {
+    this.state = state;
+  }
+
+  /** Position of the last applied entry. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Chained digest of all outcomes through `position`. */
+  get outcomeDigest(): Uint8Array {
+    return this.#outcomeDigest;
+  }
+
+  /**
+   * Applies an accepted entry and returns one outcome for each of its commands. Throws
+   * JOURNAL_DIVERGED when the writer of the entry computed other outcomes than this replica.
+   */
+  apply(entry: Entry): Outcome[] {
+    assert(entry.position === this.#position + 1, 'entries are applied in order, without a gap');
+    this.#compareOutcomes(entry);
+    const outcomes: Outcome[] = [];
+    if (entry.kind === EntryKind.commands) {
+      let timeNs = entry.timeNs;
+      for (const command of readCommands(entryBody(entry), entry.commandCount)) {
+        outcomes.push(
+          apply(this.state, command, {
+            position: entry.position,
+            timeNs,
+            rulesVersion: entry.rulesVersion,
+          }),
+        );
+        timeNs += BigInt(command.eventCount);
+      }
+      assert(timeNs === entry.timeNs + BigInt(entry.eventCount), 'the header counts the events');
+    }
+    this.#position = entry.position;
+    this.#extendDigest(outcomes);
+    return outcomes;
+  }
+
+  #compareOutcomes(entry: Entry): void {
+    if (entry.outcomePosition === 0) return;
+    assert(entry.outcomePosition < entry.position, 'an outcome digest is of an earlier position');
+    const own = this.#digests.get(entry.outcomePosition);
+    if (own === undefined || equalBytes(own, entry.outcomeDigest)) return;
+    throw new OperationalError('JOURNAL_DIVERGED', {
+      detail:
+        `At position ${entry.outcomePosition} this node computes other outcomes than the writer ` +
+        `of entry ${entry.position} did: one of the two had a fault in memory or other rules.`,
+      wayOut:
+        'Nothing was answered from the differing state. Start the node again; if it stops here ' +
+        'again, run the release that wrote the journal and keep the data folder for analysis.',
+    });
+  }
+
+  #extendDigest(outcomes: readonly Outcome[]): void {
+    const parts: Uint8Array[] = [this.#outcomeDigest];
+    const numbers = new Uint8Array(16);
+    const view = new DataView(numbers.buffer);
+    view.setBigUint64(0, BigInt(this.#position), true);
+    const mix = stateMix(this.state);
+    view.setUint32(8, mix[0] ?? 0, true);
+    view.setUint32(12, mix[1] ?? 0, true);
+    parts.push(numbers);
+    for (const outcome of outcomes) {
+      parts.push(
+        new Uint8Array(outcome.codes.buffer, outcome.codes.byteOffset, outcome.codes.byteLength),
+      );
+    }
+    this.#outcomeDigest = sha256(Buffer.concat(parts));
+    this.#digests.set(this.#position, this.#outcomeDigest);
+    this.#digests.delete(this.#position - DIGESTS_KEPT);
+  }
+}

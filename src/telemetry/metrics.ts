@@ -1,0 +1,128 @@
+// Prometheus metrics of a node. Names: prefix, base units, `_total` on counters; labels are small
+// closed sets (no account, no transfer id). Gauges are read when a scraper asks: nothing is kept.
+
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client';
+
+type GaugeReading = {
+  readonly name: string;
+  readonly help: string;
+  readonly read: () => number;
+};
+
+/** What the node's metrics are read from; main.ts wires it, so that telemetry knows no engine. */
+export type MetricsSource = {
+  readonly gauges: readonly GaugeReading[];
+  readonly role: () => string;
+  readonly roles: readonly string[];
+  readonly release: string;
+};
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #transfers: Counter<'outcome'>;
+  readonly #entries: Counter;
+  readonly #entryBytes: Counter;
+  readonly #appendSeconds: Histogram;
+  readonly #entryCommands: Histogram;
+  readonly #roleChanges: Counter;
+
+  constructor(source: MetricsSource) {
+    const registers = [this.#registry];
+    this.#transfers = new Counter({
+      name: 'holdfast_transfers_total',
+      help: 'Transfers answered since start, by outcome: created, exists, refused.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    for (const outcome of ['created', 'exists', 'refused']) this.#transfers.inc({ outcome }, 0);
+    this.#entries = new Counter({
+      name: 'holdfast_journal_entries_total',
+      help: 'Entries made durable since start.',
+      registers,
+    });
+    this.#entryBytes = new Counter({
+      name: 'holdfast_journal_bytes_total',
+      help: 'Bytes of entries made durable since start.',
+      registers,
+    });
+    this.#appendSeconds = new Histogram({
+      name: 'holdfast_journal_append_duration_seconds',
+      help: 'From handing an entry to the journal until it is durable.',
+      buckets: [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1],
+      registers,
+    });
+    this.#entryCommands = new Histogram({
+      name: 'holdfast_journal_entry_commands',
+      help: 'Commands in one entry: how well group commit works.',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+      registers,
+    });
+    this.#roleChanges = new Counter({
+      name: 'holdfast_node_role_changes_total',
+      help: 'Changes of role since start.',
+      registers,
+    });
+    this.#registerReadings(source);
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  roleChanged(): void {
+    this.#roleChanges.inc();
+  }
+
+  appended(entryBytes: number, commandCount: number, durationMs: number): void {
+    this.#entries.inc();
+    this.#entryBytes.inc(entryBytes);
+    this.#appendSeconds.observe(durationMs / 1000);
+    this.#entryCommands.observe(commandCount);
+  }
+
+  transfersAnswered(count: {
+    readonly created: number;
+    readonly exists: number;
+    readonly refused: number;
+  }): void {
+    if (count.created > 0) this.#transfers.inc({ outcome: 'created' }, count.created);
+    if (count.exists > 0) this.#transfers.inc({ outcome: 'exists' }, count.exists);
+    if (count.refused > 0) this.#transfers.inc({ outcome: 'refused' }, count.refused);
+  }
+
+  #registerReadings(source: MetricsSource): void {
+    for (const { name, help, read } of source.gauges) {
+      this.#registry.registerMetric(
+        new Gauge({
+          name,
+          help,
+          registers: [],
+          collect() {
+            this.set(read());
+          },
+        }),
+      );
+    }
+    this.#registry.registerMetric(
+      new Gauge({
+        name: 'holdfast_node_role',
+        help: 'The role of this node: 1 for the one that it has, 0 for the others.',
+        labelNames: ['role'],
+        registers: [],
+        collect() {
+          const current = source.role();
+          for (const role of source.roles) this.set({ role }, role === current ? 1 : 0);
+        },
+      }),
+    );
+    const buildInfo = new Gauge({
+      name: 'holdfast_build_info',
+      help: 'Always 1; the labels say what runs.',
+      labelNames: ['version', 'node'],
+      registers: [],
+    });
+    buildInfo.set({ version: source.release, node: process.versions.node }, 1);
+    this.#registry.registerMetric(buildInfo);
+  }
+}

@@ -1,0 +1,153 @@
+// Sends requests over the public API, one attempt each, and records what a client can know: what
+// was asked, when, and what was answered. Retries are the workload's business and are recorded as
+// attempts of their own, so that the checker sees exactly what happened.
+
+import { Pool } from 'undici';
+import { formatId } from '../../src/base/ids.ts';
+import type { Transfer } from '../../src/base/transfer-record.ts';
+import { newTransferJson } from '../../src/client/wire.ts';
+import type { AccountInput } from '../../src/domain/commands.ts';
+import { REFUSAL, type RefusalName } from '../../src/domain/refusals.ts';
+
+export type AttemptAnswer =
+  | { readonly kind: 'answered'; readonly codes: readonly number[]; readonly position: number }
+  /** Sent, and no answer that says what happened. */
+  | { readonly kind: 'unknown' }
+  /** Certainly nothing happened: never connected, or refused as not executed. */
+  | { readonly kind: 'not-executed' };
+
+export type Attempt = {
+  readonly transfers: readonly Transfer[];
+  readonly invokedAtMs: number;
+  completedAtMs: number | undefined;
+  answer: AttemptAnswer;
+};
+
+export type SetUp = {
+  readonly accounts: readonly AccountInput[];
+  readonly invokedAtMs: number;
+  readonly completedAtMs: number;
+  readonly position: number;
+};
+
+const NEVER_SENT = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH']);
+const NOT_EXECUTED = new Set([
+  'overloaded',
+  'not_ready',
+  'shutting_down',
+  'journal_full',
+  'clock_jumped',
+]);
+
+export class Recorder {
+  readonly attempts: Attempt[] = [];
+  /** Requests other than transfers, made one after the other before the load begins. */
+  readonly setUp: SetUp[] = [];
+  readonly #key: string;
+  #pool: Pool;
+  #inFlight = 0;
+
+  constructor(url: string, key: string) {
+    this.#key = key;
+    this.#pool = new Pool(url, { connections: 64 });
+  }
+
+  /** Requests that are on the wire now. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** The node is at another address now; what is in flight at the old one is lost. */
+  connectTo(url: string): void {
+    const previous = this.#pool;
+    this.#pool = new Pool(url, { connections: 64 });
+    previous.destroy().catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  /** One attempt at a batch of transfers. Never throws. */
+  async attempt(transfers: readonly Transfer[]): Promise<AttemptAnswer> {
+    const attempt: Attempt = {
+      transfers,
+      invokedAtMs: performance.now(),
+      completedAtMs: undefined,
+      answer: { kind: 'unknown' },
+    };
+    this.attempts.push(attempt);
+    const body = JSON.stringify({
+      transfers: transfers.map((transfer) => newTransferJson(presentFields(transfer))),
+    });
+    this.#inFlight++;
+    try {
+      const { status, value } = await this.call('POST', '/v1/transfers/batch', body);
+      attempt.answer = readAnswer(status, value);
+    } catch (error) {
+      const code = (error as { readonly code?: unknown }).code;
+      const neverSent = typeof code === 'string' && NEVER_SENT.has(code);
+      attempt.answer = { kind: neverSent ? 'not-executed' : 'unknown' };
+    } finally {
+      this.#inFlight--;
+      attempt.completedAtMs = performance.now();
+    }
+    return attempt.answer;
+  }
+
+  /** A plain call outside the record (set-up and final reads). */
+  async call(
+    method: 'GET' | 'POST' | 'PUT',
+    path: string,
+    body?: string,
+  ): Promise<{ readonly status: number; readonly value: Readonly<Record<string, unknown>> }> {
+    const response = await this.#pool.request({
+      method,
+      path,
+      headers: {
+        authorization: `Bearer ${this.#key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      body: body ?? null,
+    });
+    const text = await response.body.text();
+    return { status: response.statusCode, value: JSON.parse(text) as Record<string, unknown> };
+  }
+}
+
+/** Posts and voids name only what they must: zeros mean "inherited" and stay out of the JSON. */
+function presentFields(transfer: Transfer): Parameters<typeof newTransferJson>[0] {
+  const { id, debitAccountId, creditAccountId, amount, pendingId, ledger, code, flags } = transfer;
+  return {
+    id,
+    flags,
+    ...(debitAccountId === 0n ? {} : { debitAccountId }),
+    ...(creditAccountId === 0n ? {} : { creditAccountId }),
+    ...(amount === 0n ? {} : { amount }),
+    ...(pendingId === 0n ? {} : { pendingId }),
+    ...(ledger === 0 ? {} : { ledger }),
+    ...(code === 0 ? {} : { code }),
+    ...(transfer.timeoutSeconds === 0 ? {} : { timeoutSeconds: transfer.timeoutSeconds }),
+    ...(transfer.userData64 === 0n ? {} : { userData64: transfer.userData64 }),
+  };
+}
+
+function readAnswer(status: number, value: Readonly<Record<string, unknown>>): AttemptAnswer {
+  if (status !== 200) {
+    const code = String(value['code']);
+    if (NOT_EXECUTED.has(code)) return { kind: 'not-executed' };
+    if (code === 'outcome_unknown') return { kind: 'unknown' };
+    throw new Error(`unexpected answer ${status} ${code}: ${String(value['detail'])}`);
+  }
+  const results = value['results'] as readonly { status: string; code?: string }[];
+  const codes = results.map((result) => {
+    if (result.status === 'created') return 0;
+    if (result.status === 'exists') return REFUSAL.exists;
+    return REFUSAL[result.code as RefusalName];
+  });
+  return { kind: 'answered', codes, position: Number(value['position']) };
+}
+
+export function accountText(id: bigint): string {
+  return formatId('account', id);
+}

@@ -1,0 +1,126 @@
+// A node as a process of its own, seen from outside as a supervisor sees it: its ready line, its
+// messages, its exit status. Only processes that were started here are signalled, by their pid.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type Client, createClient } from '../../src/client/http-client.ts';
+import { PlainCaller } from './plain-caller.ts';
+
+const SHIM = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
+const READY_MS_MAX = 60_000;
+
+export type Ready = {
+  readonly event: 'ready';
+  readonly url: string;
+  readonly pid: number;
+  readonly data: string;
+  readonly api_key_file: string;
+  readonly epoch: number;
+  readonly position: number;
+  readonly torn_bytes_cut: number;
+};
+
+export type Ended = {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+export type SpawnOptions = {
+  readonly data: string;
+  readonly port?: number;
+  /** Settings; those of the caller's own environment are not handed on. */
+  readonly settings?: Readonly<Record<string, string>>;
+};
+
+export class SpawnedNode implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  readonly #firstLine = Promise.withResolvers<Ready>();
+  #stdout = '';
+  #stderr = '';
+
+  constructor({ data, port = 0, settings = {} }: SpawnOptions) {
+    const parameters = [SHIM, 'up', '--data', data, '--json'];
+    if (settings['HOLDFAST_PORT'] === undefined) parameters.push('--port', String(port));
+    this.#child = spawn(process.execPath, parameters, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...foreignEnvironment(), ...settings },
+    });
+    const { stdout, stderr } = this.#child;
+    if (stdout === null || stderr === null) throw new Error('The node has no pipes.');
+    createInterface({ input: stdout }).on('line', (line) => {
+      this.#stdout += `${line}\n`;
+      this.#firstLine.resolve(JSON.parse(line) as Ready);
+    });
+    createInterface({ input: stderr }).on('line', (line) => {
+      this.#stderr += `${line}\n`;
+    });
+    this.#firstLine.promise.catch(() => undefined);
+    this.ended = this.#watch();
+  }
+
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error('The process was never started.');
+    return pid;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Resolves with the ready line; rejects with the node's own words when it ends before. */
+  async ready(): Promise<Ready> {
+    const timer = setTimeout(() => {
+      this.#firstLine.reject(new Error(`not ready in time:\n${this.#stderr}`));
+    }, READY_MS_MAX);
+    try {
+      return await this.#firstLine.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Sends the signal and resolves when the process has ended. */
+  async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<Ended> {
+    this.#child.kill(signal);
+    return await this.ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end('SIGKILL');
+  }
+
+  #watch(): Promise<Ended> {
+    const { promise, resolve } = Promise.withResolvers<Ended>();
+    this.#child.once('close', (exitCode, signal) => {
+      this.#firstLine.reject(
+        new Error(`ended before it was ready (${signal ?? exitCode}):\n${this.#stderr}`),
+      );
+      resolve({ exitCode, signal, stdout: this.#stdout, stderr: this.#stderr });
+    });
+    return promise;
+  }
+}
+
+export async function keyOf(ready: Ready): Promise<string> {
+  return (await readFile(ready.api_key_file, 'utf8')).trim();
+}
+
+export async function clientOf(ready: Ready): Promise<Client> {
+  return createClient({ url: ready.url, key: await keyOf(ready) });
+}
+
+export async function callerOf(ready: Ready): Promise<PlainCaller> {
+  return new PlainCaller(ready.url, await keyOf(ready));
+}
+
+function foreignEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('HOLDFAST_')),
+  );
+}
