@@ -35,8 +35,11 @@ function runAgainWithOwnNode() {
     process.on(signal, () => child.kill(signal));
   }
   child.on('exit', (code, signal) => {
-    if (signal !== null) process.kill(process.pid, signal);
-    else process.exitCode = code ?? 1;
+    if (signal !== null) {
+      // Without our own listeners, so that this process dies of it too and says so.
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    } else process.exitCode = code ?? 1;
   });
 }
 

@@ -1,12 +1,13 @@
 // The only place that wires things together: one process, one node, its journal and its doors.
 
 import { flushCompileCache } from 'node:module';
-import { createHttpServer } from './api/server.ts';
+import { type HttpServer, createHttpServer } from './api/server.ts';
 import { OperationalError } from './base/errors.ts';
 import { assertLimits } from './base/limits.ts';
 import { type Config, type SettingName, loadConfig } from './config/config.ts';
 import {
   type DataFolder,
+  noteJournalBegun,
   openDataFolder,
   removeRunningNode,
   writeRunningNode,
@@ -37,6 +38,9 @@ const EXIT_HALTED = 70;
 /** After a halt: how long answers to callers may still take before the process ends. */
 const HALT_GRACE_MS = 1000;
 
+/** What comes again so soon after the first signal is its echo. */
+const SAME_SIGNAL_MS = 500;
+
 /** Starts a node and serves until it is told to stop or halts; resolves with the exit status. */
 export async function up(options: UpOptions): Promise<number> {
   assertLimits();
@@ -53,18 +57,19 @@ export async function up(options: UpOptions): Promise<number> {
     logger,
   });
   // Listening comes first: while a long journal is replayed, /livez and /readyz say so already.
-  const url = await server.listen({ host: config.host, port: config.port });
+  const url = await listen(server, config);
+  // Before anybody is told that the node is there: whoever knows of it may stop it.
+  const told = toldToStop();
+  const served = serve({ options, folder, logger, url, node });
+  served.catch(() => undefined);
   try {
-    await node.start();
-    await defineFirstLedgers(node);
+    await Promise.race([served, told]);
   } catch (error) {
+    await node.stop(0);
     await server.close();
     throw error;
   }
-  writeRunningNode(folder.folder, { url, pid: process.pid });
-  announce({ json: options.json, folder, url, node });
-  flushCompileCache();
-  const ending = await Promise.race([halted.promise.then(() => 'halted' as const), toldToStop()]);
+  const ending = await Promise.race([halted.promise.then(() => 'halted' as const), told]);
   if (ending === 'halted') {
     setTimeout(() => process.exit(EXIT_HALTED), HALT_GRACE_MS);
   } else {
@@ -72,8 +77,26 @@ export async function up(options: UpOptions): Promise<number> {
   }
   await node.stop(config.drainMs);
   await server.close();
-  removeRunningNode(folder.folder);
-  return ending === 'halted' ? EXIT_HALTED : 0;
+  removeRunningNode(folder.folder, process.pid);
+  return node.status().role === 'halted' ? EXIT_HALTED : 0;
+}
+
+type Serving = {
+  readonly options: UpOptions;
+  readonly folder: DataFolder;
+  readonly logger: Logger;
+  readonly url: string;
+  readonly node: HoldfastNode;
+};
+
+/** Recovers and leads, and tells whoever waits for it. */
+async function serve({ options, folder, logger, url, node }: Serving): Promise<void> {
+  await node.start();
+  noteJournalBegun(folder.folder);
+  await defineFirstLedgers(node);
+  noteRunningNode({ logger, folder: folder.folder, url });
+  announce({ json: options.json, folder, url, node });
+  flushCompileCache();
 }
 
 /** People see a few lines of text; below warnings the log would drown them. */
@@ -112,6 +135,32 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
     onHalted: parts.onHalted,
   });
   return { node, metrics };
+}
+
+/** A port in use is the commonest mistake of all: it is told as one, not as a failed call. */
+async function listen(server: HttpServer, { host, port }: Config): Promise<string> {
+  try {
+    return await server.listen({ host, port });
+  } catch (error) {
+    const isInUse = (error as { readonly code?: unknown }).code === 'EADDRINUSE';
+    const why = isInUse ? 'the address is in use by another process' : String(error);
+    throw new OperationalError('CONFIGURATION_INVALID', {
+      detail: `Nothing can listen on ${host}:${port}: ${why}. The journal was not touched.`,
+      wayOut: 'Give another --port (0 = any free one) or --host, or stop what listens there.',
+      cause: error,
+    });
+  }
+}
+
+type RunningNote = { readonly logger: Logger; readonly folder: string; readonly url: string };
+
+/** A convenience for the command line: on a full disk there is none, and payments go on. */
+function noteRunningNode({ logger, folder, url }: RunningNote): void {
+  try {
+    writeRunningNode(folder, { url, pid: process.pid });
+  } catch (error) {
+    logger.warn({ event: 'node_not_noted', err: error }, 'node.json could not be written');
+  }
 }
 
 /** A new cluster starts with the common currencies; it is a command like any other. */
@@ -160,13 +209,17 @@ function announce({ json, folder, url, node }: Announcement): void {
   );
 }
 
-/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
+/**
+ * Resolves at the first SIGINT or SIGTERM; the second ends the process at once. One Ctrl-C can come
+ * twice: a terminal signals everybody in the foreground, and a wrapper hands its own on.
+ */
 function toldToStop(): Promise<NodeJS.Signals> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  let told = false;
+  let toldAtMs: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (told) process.exit(1);
-    told = true;
+    const nowMs = performance.now();
+    if (toldAtMs !== undefined && nowMs - toldAtMs > SAME_SIGNAL_MS) process.exit(1);
+    toldAtMs ??= nowMs;
     resolve(signal);
   };
   process.on('SIGINT', onSignal);

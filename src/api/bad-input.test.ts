@@ -269,7 +269,7 @@ const AT_THE_DOOR: readonly Case[] = [
     pointer: '/id',
   },
   { what: 'an empty body', url: ONE, body: '', code: 'body_required', pointer: '' },
-  { what: 'no body', url: ONE, code: 'field_wrong_type', pointer: '' },
+  { what: 'no body', url: ONE, code: 'body_required', pointer: '' },
   {
     what: 'a body that is a list',
     url: ONE,

@@ -52,6 +52,19 @@ export async function submit(
   }
 }
 
+/**
+ * The books after an outcome. A node can halt between the two; "not ready, nothing moved" would
+ * then be a lie about a command that was carried out.
+ */
+export function booksAfterOutcome(context: Context): DomainState {
+  try {
+    return context.engine.state;
+  } catch (cause) {
+    const detail = 'The command was carried out, but this node halted before it could say how.';
+    throw new OperationalError('OUTCOME_UNKNOWN', { detail, cause });
+  }
+}
+
 /** A text that is JSON already. */
 export function sendJson(
   reply: FastifyReply,

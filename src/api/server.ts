@@ -52,6 +52,8 @@ export type HttpServer = {
 /** 32 requests of the largest size. */
 const BODY_BYTES_IN_FLIGHT_MAX_DEFAULT = 32 * HTTP_BODY_BYTES_MAX;
 const OUTCOME_WAIT_MS_DEFAULT = 10_000;
+/** After the node has answered everything: time for the answers to be taken. */
+const CLOSE_GRACE_MS = 1000;
 const REQUEST_RECEIVE_MS_DEFAULT = 30_000;
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 const KEYED_PATH_PATTERN = /^\/(v1|metrics)(\/|$)/;
@@ -75,15 +77,30 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     app,
     listen: (address) => app.listen(address),
     close: () => {
-      closed ??= app.close();
+      closed ??= closeWithin(app, CLOSE_GRACE_MS);
       return closed;
     },
   };
 }
 
+/**
+ * A connection that says nothing, or never ends its request, must not keep the process: Node stops
+ * looking at its time-outs as soon as a server closes.
+ */
+async function closeWithin(app: FastifyInstance, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), graceMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 function createApp(options: HttpServerOptions): FastifyInstance {
   return fastify({
     logger: false,
+    // Node would answer a request without Host by itself, without a problem document.
+    http: { requireHostHeader: false },
     bodyLimit: options.bodyBytesMax ?? HTTP_BODY_BYTES_MAX,
     requestTimeout: options.requestReceiveMs ?? REQUEST_RECEIVE_MS_DEFAULT,
     forceCloseConnections: 'idle',
@@ -127,6 +144,7 @@ function addRoutes(
     keyed.addHook('onRequest', (request, reply, next) =>
       next(keyProblem(request) ?? budget.take(request, reply)),
     );
+    keyed.addHook('preValidation', (request, _reply, next) => next(bodyProblem(request)));
     ledgerRoutes(keyed, context);
     accountRoutes(keyed, context);
     transferRoutes(keyed, context);
@@ -138,6 +156,13 @@ function addRoutes(
     const verdict = checkKey(request.headers.authorization);
     return verdict === 'ok' ? undefined : new ApiProblem(verdict);
   }
+}
+
+function bodyProblem(request: FastifyRequest): ApiProblem | undefined {
+  const wantsBody = request.method === 'POST' || request.method === 'PUT';
+  if (!wantsBody || request.body !== undefined) return undefined;
+  const detail = 'The request has no body.';
+  return inputProblem([{ pointer: '', code: 'body_required', detail }]);
 }
 
 /** The client's own id when it has a sane shape, so that he finds his request in our answer. */

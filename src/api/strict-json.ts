@@ -12,6 +12,9 @@ import type { InputCode } from './status-map.ts';
 /** The deepest body of this API has four levels. */
 export const JSON_DEPTH_MAX = 16;
 
+/** A longer name is cut, not escaped: problems.ts names its parent anyway. */
+const NAME_SHOWN_MAX = 1024;
+
 export type JsonFault = {
   readonly kind: 'fault';
   readonly code: InputCode;
@@ -62,6 +65,7 @@ export function readStrictJson(bytes: Buffer): JsonReading {
 /** `pointer` with one more reference token, escaped as RFC 6901 says. */
 export function childPointer(pointer: string, name: string | number): string {
   if (typeof name === 'number') return `${pointer}/${name}`;
+  if (name.length > NAME_SHOWN_MAX) return `${pointer}/${name.slice(0, NAME_SHOWN_MAX)}`;
   return `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 

@@ -11,7 +11,7 @@ import { addStatusCommand } from './commands/status.ts';
 import { addTransferCommands } from './commands/transfer.ts';
 import { addUpCommand } from './commands/up.ts';
 import { ExitCode } from './exit-codes.ts';
-import { toFailure, writeFailure } from './failure.ts';
+import { toFailure, usageFailure, writeFailure } from './failure.ts';
 import { type Io, processIo } from './io.ts';
 import type { Run } from './run.ts';
 
@@ -30,7 +30,10 @@ All of it: docs/reference/cli.md`;
 /** `argv` as in `process.argv`: the first two are the program. */
 export async function runCli(argv: readonly string[], io: Io = processIo()): Promise<number> {
   const state = { exitCode: ExitCode.ok as number };
-  const program = makeProgram(io, (handler) => async (...parameters: unknown[]) => {
+  // The parser may stop before it has read --json; what it says would then be text for people.
+  const isJson = argv.includes('--json');
+  const world = isJson ? { ...io, stderr: { write: () => true } } : io;
+  const program = makeProgram(world, (handler) => async (...parameters: unknown[]) => {
     const command = parameters.at(-1) as Command;
     const options = command.optsWithGlobals<never>();
     state.exitCode = await handler({ io, args: command.args, options });
@@ -43,11 +46,18 @@ export async function runCli(argv: readonly string[], io: Io = processIo()): Pro
     await program.parseAsync([...argv]);
     return state.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    const failure = toFailure(error);
-    writeFailure(failure, io, program.opts());
+    if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.ok;
+    const isUsage = error instanceof CommanderError;
+    if (isUsage && !isJson) return ExitCode.usage;
+    const failure = isUsage ? usageFailure(usageText(error)) : toFailure(error);
+    writeFailure(failure, io, { ...program.opts(), ...(isUsage && { json: true }) });
     return failure.exitCode;
   }
+}
+
+function usageText(error: CommanderError): string {
+  if (error.code === 'commander.help') return 'A command is missing; --help shows them.';
+  return error.message.replace(/^error: /, '');
 }
 
 /** The tree of commands; `run` decides what calling one does. */

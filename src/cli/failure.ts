@@ -2,7 +2,12 @@
 // that can be thrown becomes one here, so that nobody has to read a stack trace to learn about his
 // money.
 
-import { isOperationalError } from '../base/errors.ts';
+import {
+  OPERATIONAL_ERRORS,
+  type OperationalCode,
+  type OperationalError,
+  isOperationalError,
+} from '../base/errors.ts';
 import type { ApiProblem, InputFault } from '../client/problems.ts';
 import { ExitCode } from './exit-codes.ts';
 import { type GlobalOptions, type Io, hasColor, styled } from './io.ts';
@@ -73,12 +78,7 @@ export function toFailure(error: unknown): CliFailure {
     return new CliFailure({ exitCode: ExitCode.failed, code: 'failed', message: String(error) });
   }
   if (isOperationalError(error)) {
-    const { code, detail, wayOut } = error;
-    const exitCode = code === 'JOURNAL_LOCKED' ? ExitCode.unavailable : ExitCode.failed;
-    return new CliFailure(
-      { exitCode, code: code.toLowerCase(), message: detail, action: wayOut },
-      error,
-    );
+    return fromOperational(error);
   }
   switch (error.name) {
     case 'ApiProblem':
@@ -94,6 +94,41 @@ export function toFailure(error: unknown): CliFailure {
         error,
       );
   }
+}
+
+/** Where it may have happened, the id is what people need to find out. */
+export function withId(error: unknown, id: string, what: 'account' | 'transfer'): CliFailure {
+  const failure = toFailure(error);
+  if (failure.exitCode !== ExitCode.outcomeUnknown) return failure;
+  const action = `Run the same command with --id ${id}, or look with \`holdfast ${what} get ${id}\`.`;
+  const { exitCode, code, message, money } = failure;
+  return new CliFailure({ exitCode, code, message, money, action }, error);
+}
+
+/** What each outcome of the table of operational errors means for the money. */
+const MONEY_BY_OUTCOME = {
+  none: 'No payment was asked for, so none was made or lost by this command.',
+  'not-executed': 'Nothing happened: no money moved.',
+  unknown: 'A payment under way may have happened or not; ask again with the same ids.',
+} as const;
+
+function fromOperational(error: OperationalError): CliFailure {
+  const { code, detail, wayOut } = error;
+  return new CliFailure(
+    {
+      exitCode: operationalExitCode(code),
+      code: code.toLowerCase(),
+      message: detail,
+      money: MONEY_BY_OUTCOME[OPERATIONAL_ERRORS[code].outcome],
+      action: wayOut,
+    },
+    error,
+  );
+}
+
+function operationalExitCode(code: OperationalCode): number {
+  if (code === 'JOURNAL_LOCKED') return ExitCode.unavailable;
+  return code === 'CONFIGURATION_INVALID' ? ExitCode.usage : ExitCode.failed;
 }
 
 type EndingFields = { readonly code: string; readonly money: string; readonly action: string };

@@ -2,6 +2,7 @@
 // The whole file is checked before the first request: what is wrong in row 900 is said before row
 // 1 moves money. Amounts are decimals and stay exact.
 
+import { isUtf8 } from 'node:buffer';
 import { parse } from 'csv-parse/sync';
 import type { Ledger, NewAccount, NewTransfer } from '../client/wire.ts';
 import { AccountFlag } from '../base/account.ts';
@@ -46,6 +47,7 @@ const REFERENCE_BYTES_MAX = 16;
 
 /** Which of the two formats it is, the heading says. */
 export function readTable(bytes: Uint8Array): ImportTable {
+  if (!isUtf8(bytes)) throw refusedLocally('csv_not_utf8', 'The file is not UTF-8.');
   let records: string[][];
   try {
     records = parse(Buffer.from(bytes), { bom: true, skip_empty_lines: true, trim: true });

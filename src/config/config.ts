@@ -36,6 +36,25 @@ function integer(
   };
 }
 
+function oneOf(
+  env: string,
+  fallback: string,
+  words: readonly string[],
+  description: string,
+): Setting<string> {
+  return {
+    env,
+    fallback,
+    text: `${description}: ${words.join(', ')}`,
+    parse: (value) => {
+      if (!words.includes(value)) throw new RangeError(`wants one of ${words.join(', ')}`);
+      return value;
+    },
+  };
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
 const MIB = 1024 * 1024;
 
 /**
@@ -87,7 +106,7 @@ export const SETTINGS = {
     { min: 0, max: 600_000 },
     'how long a stopping node waits for requests under way',
   ),
-  logLevel: text('HOLDFAST_LOG_LEVEL', 'info', 'trace, debug, info, warn, error or silent'),
+  logLevel: oneOf('HOLDFAST_LOG_LEVEL', 'info', LOG_LEVELS, 'what is logged'),
 } as const;
 
 export type Config = {

@@ -2,6 +2,7 @@
 //
 //   cluster.json   who this cluster is; written once, before the first entry
 //   api-key        the key that callers show; readable by its owner only
+//   journal-begun  there once was an entry: an empty journal folder is then a loss, not a start
 //   node.json      where the running node listens; for the command line on the same machine
 //   journal/       the journal's segments and its lock
 //
@@ -9,8 +10,8 @@
 // leaves the old one or the new one.
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { readFileSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync } from 'node:fs';
+import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { toHex } from '../base/entry.ts';
 import { OperationalError } from '../base/errors.ts';
@@ -32,6 +33,8 @@ export type DataFolder = {
 };
 
 const KEY_PREFIX = 'hk_';
+const KEY_LENGTH_MIN = 20;
+const BEGUN = 'journal-begun';
 
 /** Opens the folder, and creates identity and key where there is no journal yet. */
 export function openDataFolder(folder: string): DataFolder {
@@ -48,16 +51,29 @@ export function openDataFolder(folder: string): DataFolder {
   const { cluster, isNew } = openIdentity(folder, journalFolder);
   const apiKeyFile = join(folder, 'api-key');
   if (!existsSync(apiKeyFile)) {
-    replaceFile(apiKeyFile, `${KEY_PREFIX}${randomBytes(24).toString('base64url')}\n`, 0o600);
+    createFile(apiKeyFile, `${KEY_PREFIX}${randomBytes(24).toString('base64url')}\n`, 0o600);
   }
-  const apiKey = readFileSync(apiKeyFile, 'utf8').trim();
-  if (!apiKey.startsWith(KEY_PREFIX) || apiKey.length < 20) {
-    throw new OperationalError('DATA_FOLDER_UNUSABLE', {
-      detail: `${apiKeyFile} does not hold a key.`,
-      wayOut: 'Nothing was started. Remove the file: a new key is made at the next start.',
-    });
-  }
+  const apiKey = readKey(apiKeyFile);
   return { folder, journalFolder, cluster, apiKey, apiKeyFile, isNew };
+}
+
+function readKey(file: string): string {
+  let key = '';
+  try {
+    key = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw keyFault(file, error);
+  }
+  if (!key.startsWith(KEY_PREFIX) || key.length < KEY_LENGTH_MIN) throw keyFault(file, undefined);
+  return key;
+}
+
+function keyFault(file: string, cause: unknown): OperationalError {
+  return new OperationalError('DATA_FOLDER_UNUSABLE', {
+    detail: `${file} does not hold a key${cause === undefined ? '' : `: ${String(cause)}`}.`,
+    wayOut: 'Nothing was started. Remove the file: a new key is made at the next start.',
+    cause,
+  });
 }
 
 function openIdentity(
@@ -65,8 +81,12 @@ function openIdentity(
   journalFolder: string,
 ): { readonly cluster: ClusterIdentity; readonly isNew: boolean } {
   const file = join(folder, 'cluster.json');
-  if (existsSync(file)) return { cluster: readIdentity(file), isNew: false };
-  if (readdirSync(journalFolder).some((name) => name.endsWith('.journal'))) {
+  const hasJournal = readdirSync(journalFolder).some((name) => name.endsWith('.journal'));
+  if (existsSync(file)) {
+    if (!hasJournal && existsSync(join(folder, BEGUN))) throw journalGone(journalFolder);
+    return { cluster: readIdentity(file), isNew: false };
+  }
+  if (hasJournal) {
     throw new OperationalError('DATA_FOLDER_UNUSABLE', {
       detail: `${file} is missing, but there is a journal beside it.`,
       wayOut:
@@ -76,8 +96,27 @@ function openIdentity(
   }
   const clusterId = new Uint8Array(randomBytes(16));
   const content = { cluster_id: toHex(clusterId), timeline: 1, format: 1 };
-  replaceFile(file, `${JSON.stringify(content, undefined, 2)}\n`, 0o644);
-  return { cluster: { clusterId, timeline: 1 }, isNew: true };
+  createFile(file, `${JSON.stringify(content, undefined, 2)}\n`, 0o644);
+  // Read back: another process may have been first.
+  return { cluster: readIdentity(file), isNew: true };
+}
+
+/** Called when the journal has its first entry, before anything is answered from it. */
+export function noteJournalBegun(folder: string): void {
+  const file = join(folder, BEGUN);
+  if (!existsSync(file)) createFile(file, '', 0o644);
+}
+
+/**
+ * A disk that is not mounted, most often: new books under the old name would be the worst answer.
+ */
+function journalGone(journalFolder: string): OperationalError {
+  return new OperationalError('DATA_FOLDER_UNUSABLE', {
+    detail: `${journalFolder} holds no journal, but this cluster has one.`,
+    wayOut:
+      'Nothing was started or changed. Mount its disk or put the journal back. Only if all of it ' +
+      'may be lost: start on a new data folder.',
+  });
 }
 
 function readIdentity(file: string): ClusterIdentity {
@@ -109,21 +148,60 @@ export function writeRunningNode(folder: string, node: RunningNode): void {
   replaceFile(join(folder, 'node.json'), `${JSON.stringify(node)}\n`, 0o644);
 }
 
-export function removeRunningNode(folder: string): void {
-  rmSync(join(folder, 'node.json'), { force: true });
+/** Only one's own: a successor may be running already. */
+export function removeRunningNode(folder: string, pid: number): void {
+  const file = join(folder, 'node.json');
+  try {
+    const note: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if ((note as { readonly pid?: unknown } | null)?.pid === pid) rmSync(file, { force: true });
+  } catch {
+    // There is none, or none that anybody could use.
+  }
 }
 
-/** Writes aside, syncs, renames, syncs the folder. */
+/**
+ * At the first start. Of several processes that start at once one creates the file (`link` fails
+ * where it exists), and all of them read what stands there. The folder can be full or not ours, and
+ * that is told by the file's name.
+ */
+function createFile(file: string, content: string, mode: number): void {
+  const aside = `${file}.${process.pid}.new`;
+  try {
+    replaceFile(aside, content, mode);
+    linkSync(aside, file);
+    syncFolderOf(file);
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === 'EEXIST') return;
+    throw new OperationalError('DATA_FOLDER_UNUSABLE', {
+      detail: `${file} cannot be written: ${String(error)}.`,
+      wayOut: 'Nothing was started. Make room on the disk, or mend the permissions of the folder.',
+      cause: error,
+    });
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+/** Writes aside, syncs, renames, syncs the folder; on failure what was written aside goes. */
 export function replaceFile(file: string, content: string, mode: number): void {
   const aside = `${file}.new`;
-  const descriptor = openSync(aside, 'w', mode);
   try {
-    writeSync(descriptor, content);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
+    const descriptor = openSync(aside, 'w', mode);
+    try {
+      writeFileSync(descriptor, content);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(aside, file);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
   }
-  renameSync(aside, file);
+  syncFolderOf(file);
+}
+
+function syncFolderOf(file: string): void {
   const folder = openSync(dirname(file), 'r');
   try {
     fsyncSync(folder);

@@ -20,6 +20,8 @@ export type AppenderOptions = {
   /** The rule whose head is the opening of this epoch. */
   readonly rule: ReaderRule;
   readonly openingOffset: EngineOffset;
+  /** The right to append is gone, whether or not an append was under way. */
+  readonly onLost: (error: OperationalError) => void;
 };
 
 export function createAppender(options: AppenderOptions): Appender {
@@ -49,15 +51,31 @@ class ReadingAppender implements Appender {
   /** By digest: entries that have been appended and not been read back yet. */
   readonly #expected = new Map<string, PromiseWithResolvers<void>>();
   #failure: OperationalError | undefined;
+  /** The append before has settled; never rejects. */
+  #earlier: Promise<unknown> = Promise.resolve();
 
-  constructor({ journal, rule, openingOffset }: AppenderOptions) {
+  constructor({ journal, rule, openingOffset, onLost }: AppenderOptions) {
     this.#journal = journal;
     this.#rule = rule;
-    this.#follow(openingOffset).catch((error: unknown) => this.#fail(error));
+    this.#follow(openingOffset)
+      .then(() => {
+        throw new OperationalError('JOURNAL_CLOSED', { detail: 'The reading back ended.' });
+      })
+      .catch((error: unknown) => {
+        const isLost = !this.#ending.signal.aborted;
+        const failure = this.#fail(error);
+        if (isLost) onLost(failure);
+      });
   }
 
-  async append(entry: Entry): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
+  append(entry: Entry): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const appended = this.#appendAndSee(entry, this.#earlier);
+    this.#earlier = appended.catch(() => undefined);
+    return appended;
+  }
+
+  async #appendAndSee(entry: Entry, earlier: Promise<unknown>): Promise<void> {
     const seen = Promise.withResolvers<void>();
     const key = toHex(entry.digest);
     this.#expected.set(key, seen);
@@ -69,6 +87,8 @@ class ReadingAppender implements Appender {
       await seen.promise;
     } finally {
       this.#expected.delete(key);
+      // A refusal needs no reading back and would overtake an entry that still waits for its own.
+      await earlier;
     }
   }
 
@@ -100,12 +120,13 @@ class ReadingAppender implements Appender {
     });
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown): OperationalError {
     this.#failure ??=
       error instanceof OperationalError
         ? error
         : new OperationalError('JOURNAL_UNKNOWN_OUTCOME', { cause: error });
     for (const seen of this.#expected.values()) seen.reject(this.#failure);
     this.#ending.abort();
+    return this.#failure;
   }
 }

@@ -12,7 +12,8 @@ export type IntakeBounds = { readonly commandsMax: number; readonly bytesMax: nu
 export class Intake {
   readonly #bounds: IntakeBounds;
   readonly #onArrival: () => void;
-  #queue: Ticket[] = [];
+  /** Places before `#head` are empty: a ticket holds its payload, and must not outlive its turn. */
+  #queue: (Ticket | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #closedBy: OperationalError | undefined;
@@ -82,6 +83,7 @@ export class Intake {
     while (this.#head < this.#queue.length) {
       const ticket = this.#queue[this.#head]!;
       if (!ticket.settled && bytes + ticket.bytes > bytesMax) break;
+      this.#queue[this.#head] = undefined;
       this.#head++;
       this.#bytes -= ticket.bytes;
       if (ticket.settled) continue;
@@ -95,7 +97,7 @@ export class Intake {
 
   /** Refuses everything that waits. */
   rejectAll(error: OperationalError): void {
-    for (const ticket of this.#queue.slice(this.#head)) ticket.reject(error);
+    for (const ticket of this.#queue.slice(this.#head)) ticket?.reject(error);
     this.#queue = [];
     this.#head = 0;
     this.#bytes = 0;

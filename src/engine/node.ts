@@ -3,13 +3,13 @@
 // role stands in roles/.
 
 import { toHex } from '../base/entry.ts';
-import { OperationalError } from '../base/errors.ts';
+import { OperationalError, isOperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
 import { assertBooksBalanceFully } from '../domain/domain.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Entropy } from '../ports/entropy.ts';
-import type { Journal } from '../ports/journal.ts';
+import type { Journal, StoredEntry } from '../ports/journal.ts';
 import { ReaderRule } from '../recovery/reader-rule.ts';
 import { Replica } from '../recovery/replica.ts';
 import { type Appender, createAppender } from './appender.ts';
@@ -18,10 +18,16 @@ import type { Engine, NodeRole, NodeStatus, SubmitResult } from './contract.ts';
 import { Intake, type IntakeBounds } from './intake.ts';
 import type { EngineObserver } from './observer.ts';
 import { type AppliedListener, Publisher } from './publisher.ts';
-import { openEpoch } from './roles/candidate.ts';
+import { type CandidateOptions, openEpoch } from './roles/candidate.ts';
 import { Leading } from './roles/leading.ts';
 import { recover } from './roles/recovering.ts';
 import { Sequencer } from './sequencer.ts';
+
+/** Roles in which the state is the books at a position (DESIGN 8). */
+const READABLE_ROLES: ReadonlySet<NodeRole> = new Set(['following', 'leading', 'draining']);
+
+/** How often a node that found no room to open its epoch looks again. */
+const ROOM_LOOK_MS = 250;
 
 export type NodeOptions = {
   readonly journal: Journal;
@@ -49,6 +55,10 @@ export class HoldfastNode implements Engine {
   #roleSinceMs: number;
   #epoch = 0;
   #tornBytesCut = 0;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  /** What keeps this node from opening its epoch; later ones are the leader's. */
+  #impediment: OperationalError | undefined;
 
   constructor(options: NodeOptions) {
     this.#options = options;
@@ -59,7 +69,7 @@ export class HoldfastNode implements Engine {
 
   /** Throws NOT_READY where the state is not (any more) the state of the books. */
   get state(): DomainState {
-    if (this.#role !== 'leading' && this.#role !== 'draining') {
+    if (!READABLE_ROLES.has(this.#role)) {
       throw new OperationalError('NOT_READY', {
         detail: `This node is ${this.#role}: ${this.#reason}`,
       });
@@ -89,15 +99,19 @@ export class HoldfastNode implements Engine {
       journalLast: bounds.last,
       queuedCommands: this.#intake.commands,
       queuedBytes: this.#intake.bytes,
-      impediment: this.#leading?.impediment?.code,
+      impediment: (this.#leading?.impediment ?? this.#impediment)?.code,
       tornBytesCut: this.#tornBytesCut,
     };
   }
 
-  /** Recovers, opens an epoch and leads. Rejects, and the node is halted, when it cannot. */
+  /**
+   * Recovers, opens an epoch and leads; on a full disk it can be read meanwhile and waits for room.
+   * Rejects, and the node is halted, when it cannot.
+   */
   async start(): Promise<void> {
+    this.#starting = this.#recoverAndLead();
     try {
-      await this.#recoverAndLead();
+      await this.#starting;
     } catch (error) {
       this.#becomeHalted(error);
       throw error;
@@ -105,17 +119,25 @@ export class HoldfastNode implements Engine {
   }
 
   /** Answers what was admitted, within `drainMs`, and closes the journal. Idempotent. */
-  async stop(drainMs: number): Promise<void> {
-    if (this.#role === 'stopped' || this.#role === 'draining') return;
-    const leading = this.#leading;
-    if (leading !== undefined && this.#role === 'leading') {
+  stop(drainMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(drainMs);
+    return this.#stopping;
+  }
+
+  async #stop(drainMs: number): Promise<void> {
+    if (this.#role !== 'leading') {
+      // A start that is under way ends first: nobody closes a journal that is being opened.
+      this.#ending.abort();
+      await this.#starting?.catch(() => undefined);
+    }
+    if (this.#leading !== undefined && this.#role === 'leading') {
       this.#become('draining', 'The node was asked to stop.');
       this.#intake.close(new OperationalError('SHUTTING_DOWN'));
       await Promise.race([
-        leading.drain(),
+        this.#leading.drain(),
         this.#options.clock.sleep(drainMs, this.#ending.signal),
       ]);
-      leading.abandon(new OperationalError('SHUTTING_DOWN'));
+      this.#leading.abandon(new OperationalError('SHUTTING_DOWN'));
     }
     this.#ending.abort();
     await this.#options.journal.close();
@@ -138,7 +160,7 @@ export class HoldfastNode implements Engine {
     });
     assertBooksBalanceFully(this.#replica.state);
     const clockGuard = new ClockGuard(clock);
-    const opened = await openEpoch({
+    const opened = await this.#openEpoch({
       journal,
       rule,
       replica: this.#replica,
@@ -152,7 +174,12 @@ export class HoldfastNode implements Engine {
       signal,
     });
     this.#epoch = opened.entry.epoch;
-    const appender = createAppender({ journal, rule, openingOffset: opened.offset });
+    const appender = createAppender({
+      journal,
+      rule,
+      openingOffset: opened.offset,
+      onLost: (error) => this.#becomeHalted(error),
+    });
     const sequencer = new Sequencer({
       intake: this.#intake,
       replica: this.#replica,
@@ -160,6 +187,28 @@ export class HoldfastNode implements Engine {
       opening: opened.entry,
     });
     this.#lead(sequencer, appender);
+  }
+
+  /** A full disk keeps a node from opening its epoch, not from being read. */
+  async #openEpoch(options: CandidateOptions): Promise<StoredEntry> {
+    for (;;) {
+      try {
+        return await openEpoch(options);
+      } catch (error) {
+        if (!isOperationalError(error, 'JOURNAL_FULL')) throw error;
+        this.#waitForRoom(error);
+      }
+      await this.#options.clock.sleep(ROOM_LOOK_MS, options.signal);
+      options.signal.throwIfAborted();
+    }
+  }
+
+  #waitForRoom(error: OperationalError): void {
+    if (this.#impediment !== undefined) return;
+    this.#impediment = error;
+    this.#intake.close(error);
+    this.#become('following', 'There is no room in the journal to open an epoch.');
+    this.#options.observer.impeded(error);
   }
 
   #lead(sequencer: Sequencer, appender: Appender): void {
@@ -175,12 +224,15 @@ export class HoldfastNode implements Engine {
       onFatal: (error) => this.#becomeHalted(error),
     });
     this.#leading.start();
+    if (this.#impediment !== undefined) this.#options.observer.impeded(undefined);
+    this.#impediment = undefined;
     this.#become('leading', `It opened epoch ${this.#epoch}.`);
     this.#intake.open();
   }
 
   #becomeHalted(error: unknown): void {
-    if (this.#role === 'halted') return;
+    // Whoever was told to stop while starting is about to be stopped, and nothing is wrong.
+    if (this.#role === 'halted' || this.#ending.signal.aborted) return;
     const reason = error instanceof Error ? error.message : String(error);
     const refusal = new OperationalError('NOT_READY', {
       detail: `This node has halted: ${reason}`,

@@ -3,11 +3,12 @@
 
 import { assert } from '../base/assert.ts';
 import { type Entry, EntryKind, sealEntry } from '../base/entry.ts';
+import { OperationalError } from '../base/errors.ts';
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES } from '../base/limits.ts';
 import { type Command, commandBytes, tickCommand, writeCommand } from '../domain/commands.ts';
 import { nextDeadlineNs } from '../domain/domain.ts';
 import { type Replica, sha256 } from '../recovery/replica.ts';
-import type { ClockGuard } from './clock-guard.ts';
+import { CLOCK_JUMP_MS_MAX, type ClockGuard } from './clock-guard.ts';
 import type { Intake } from './intake.ts';
 import type { Ticket } from './ticket.ts';
 
@@ -22,6 +23,19 @@ export type Batch = {
 /** The first nanosecond that an entry after `last` may have. */
 export function earliestNextNs(last: Pick<Entry, 'timeNs' | 'eventCount'>): bigint {
   return last.timeNs + BigInt(Math.max(1, last.eventCount));
+}
+
+/**
+ * The clock guard measures from this start on. A clock that went back before it would freeze the
+ * journal's time: holds would not expire, and new ids would look old.
+ */
+function assertNotBehind(nowNs: bigint, earliestNs: bigint): void {
+  const behindMs = Number((earliestNs - nowNs) / 1_000_000n);
+  if (behindMs <= CLOCK_JUMP_MS_MAX) return;
+  throw new OperationalError('CLOCK_JUMPED', {
+    detail: `The machine's clock is ${behindMs} ms behind the journal's time; no payment is numbered.`,
+    wayOut: 'Set the clock right. If the journal was written under a wrong clock, wait until then.',
+  });
 }
 
 export type SequencerOptions = {
@@ -49,8 +63,10 @@ export class Sequencer {
 
   /** Whether a hold is due to be released now; throws CLOCK_JUMPED. */
   tickIsDue(): boolean {
+    // Always looked at: an idle night full of small steps must not add up to a jump.
+    const nowNs = this.#clockGuard.nowNs();
     const deadlineNs = nextDeadlineNs(this.#replica.state);
-    return deadlineNs !== undefined && deadlineNs <= this.#clockGuard.nowNs();
+    return deadlineNs !== undefined && deadlineNs <= nowNs;
   }
 
   /**
@@ -60,6 +76,7 @@ export class Sequencer {
   next(options: { readonly probe: boolean }): Batch | undefined {
     const nowNs = this.#clockGuard.nowNs();
     const earliestNs = earliestNextNs(this.#last);
+    assertNotBehind(nowNs, earliestNs);
     const timeNs = nowNs > earliestNs ? nowNs : earliestNs;
     const deadlineNs = nextDeadlineNs(this.#replica.state);
     const tickDue = options.probe || (deadlineNs !== undefined && deadlineNs <= timeNs);

@@ -58,6 +58,8 @@ export class Replica {
         timeNs += BigInt(command.eventCount);
       }
       assert(timeNs === entry.timeNs + BigInt(entry.eventCount), 'the header counts the events');
+    } else if (entry.kind !== EntryKind.opening && entry.kind !== EntryKind.roll) {
+      throw unknownKind(entry);
     }
     this.#position = entry.position;
     this.#extendDigest(outcomes);
@@ -97,4 +99,12 @@ export class Replica {
     this.#digests.set(this.#position, this.#outcomeDigest);
     this.#digests.delete(this.#position - DIGESTS_KEPT);
   }
+}
+
+/** Passing over it would be half a history: what it holds was acknowledged by who wrote it. */
+function unknownKind(entry: Entry): OperationalError {
+  return new OperationalError('JOURNAL_DIVERGED', {
+    detail: `The entry at position ${entry.position} is of kind ${entry.kind}, which this release does not know.`,
+    wayOut: 'Nothing was changed. Run the release that wrote the journal, or a newer one.',
+  });
 }

@@ -10,7 +10,7 @@ import type { Entry } from '../../src/base/entry.ts';
 import { ENTRY_HEADER_BYTES } from '../../src/base/limits.ts';
 import { runSeen } from '../../src/cli/testing/run.ts';
 import { inspectJournal } from '../../src/drivers/file/inspect.ts';
-import { pageEndOf, storedBytesOf } from '../../src/drivers/file/segment-codec.ts';
+import { sectorEndOf, storedBytesOf } from '../../src/drivers/file/segment-codec.ts';
 import { entryAfter, randomBody } from '../conformance/journal/entries.ts';
 import { SpawnedNode, clientOf } from '../support/spawned-node.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
@@ -131,7 +131,7 @@ test('a torn tail is cut and told, and every acknowledged transfer is there', as
   const body = randomBody(1, 12_000);
   const next = entryAfter(entry, { durable: entry.position, body });
   // Of the whole write only the part in its first page reached the disk.
-  const writtenBytes = pageEndOf(start) - start;
+  const writtenBytes = sectorEndOf(start) - start;
   assert.ok(next.bytes.byteLength > writtenBytes, 'the entry crosses a page boundary');
   const file = await open(path, 'r+');
   await file.write(next.bytes, 0, writtenBytes, start);

@@ -50,10 +50,11 @@ export function placeByJournal(
       owners[index] = operation;
     }
   }
-  // Without an answer only the invocation binds in real time: the later the place, the safer.
-  for (const operation of byInvocation.toReversed()) {
+  // Without an answer only the invocation binds in real time. Where one request was sent more often
+  // than it stands in the journal, the earliest sendings have the places, in order.
+  for (const operation of byInvocation) {
     if (operation.answer.kind !== 'unknown') continue;
-    const index = freeIndexes(operation).at(-1);
+    const index = freeIndexes(operation)[0];
     if (index !== undefined) owners[index] = operation;
   }
   const denied = new Map(

@@ -9,7 +9,8 @@ import { type Client, createClient } from '../../src/client/http-client.ts';
 import { PlainCaller } from './plain-caller.ts';
 
 const SHIM = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
-const READY_MS_MAX = 60_000;
+const READY_MS_MAX = 30_000;
+const LIFE_MS_DEFAULT = 60_000;
 
 export type Ready = {
   readonly event: 'ready';
@@ -34,6 +35,8 @@ export type SpawnOptions = {
   readonly port?: number;
   /** Settings; those of the caller's own environment are not handed on. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** A process that should have ended by itself and did not is killed after this time. */
+  readonly lifeMsMax?: number;
 };
 
 export class SpawnedNode implements AsyncDisposable {
@@ -43,7 +46,7 @@ export class SpawnedNode implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor({ data, port = 0, settings = {} }: SpawnOptions) {
+  constructor({ data, port = 0, settings = {}, lifeMsMax = LIFE_MS_DEFAULT }: SpawnOptions) {
     const parameters = [SHIM, 'up', '--data', data, '--json'];
     if (settings['HOLDFAST_PORT'] === undefined) parameters.push('--port', String(port));
     this.#child = spawn(process.execPath, parameters, {
@@ -60,7 +63,7 @@ export class SpawnedNode implements AsyncDisposable {
       this.#stderr += `${line}\n`;
     });
     this.#firstLine.promise.catch(() => undefined);
-    this.ended = this.#watch();
+    this.ended = this.#watch(lifeMsMax);
   }
 
   get pid(): number {
@@ -95,9 +98,11 @@ export class SpawnedNode implements AsyncDisposable {
     await this.end('SIGKILL');
   }
 
-  #watch(): Promise<Ended> {
+  #watch(lifeMsMax: number): Promise<Ended> {
     const { promise, resolve } = Promise.withResolvers<Ended>();
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), lifeMsMax);
     this.#child.once('close', (exitCode, signal) => {
+      clearTimeout(timer);
       this.#firstLine.reject(
         new Error(`ended before it was ready (${signal ?? exitCode}):\n${this.#stderr}`),
       );

@@ -8,7 +8,14 @@ import type { DomainState } from '../../domain/domain.ts';
 import { findAccount, findLedger } from '../../domain/queries.ts';
 import { CREATED, isSuccess } from '../../domain/refusals.ts';
 import { assert } from '../../base/assert.ts';
-import { type Context, readBooks, refusalProblem, sendJson, submit } from '../context.ts';
+import {
+  type Context,
+  booksAfterOutcome,
+  readBooks,
+  refusalProblem,
+  sendJson,
+  submit,
+} from '../context.ts';
 import { readAccount, readAccounts } from '../input.ts';
 import { accountText, batchText, lookupText } from '../output.ts';
 import { ApiProblem, inputProblem } from '../problems.ts';
@@ -35,7 +42,7 @@ async function postAccount(context: Context, request: FastifyRequest, reply: Fas
   const { outcome, position } = await submit(context, reply, accountsCommand([input]));
   const code = outcome.codes[0]!;
   if (!isSuccess(code)) throw refusalProblem(code, position);
-  const { state } = context.engine;
+  const state = booksAfterOutcome(context);
   const account = findAccount(state, BigInt(`0x${input.id}`));
   assert(account !== undefined, 'an account that was opened exists');
   // Balances are those of now, which is the position of this command or a later one.

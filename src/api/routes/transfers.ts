@@ -7,7 +7,14 @@ import { transfersCommand } from '../../domain/commands.ts';
 import type { DomainState } from '../../domain/domain.ts';
 import { type TransferView, findLedger, findTransfer } from '../../domain/queries.ts';
 import { CREATED, isSuccess } from '../../domain/refusals.ts';
-import { type Context, readBooks, refusalProblem, sendJson, submit } from '../context.ts';
+import {
+  type Context,
+  booksAfterOutcome,
+  readBooks,
+  refusalProblem,
+  sendJson,
+  submit,
+} from '../context.ts';
 import { readTransfer, readTransfers } from '../input.ts';
 import { batchText, lookupText, transferText } from '../output.ts';
 import { ApiProblem, inputProblem } from '../problems.ts';
@@ -37,7 +44,7 @@ async function postTransfer(context: Context, request: FastifyRequest, reply: Fa
   const code = outcome.codes[0]!;
   if (!isSuccess(code)) throw refusalProblem(code, position);
   const sent = decodeTransfer(new DataView(record.buffer), 0);
-  const { state } = context.engine;
+  const state = booksAfterOutcome(context);
   const view = findTransfer(state, sent.id) ?? forgotten(sent, outcome.timeNs);
   return sendJson(reply, code === CREATED ? 201 : 200, position, textOf(state, view));
 }

@@ -17,6 +17,7 @@ import {
   readU64,
 } from '../inputs.ts';
 import { Output, accountPairs } from '../output.ts';
+import { withId } from '../failure.ts';
 import type { Run } from '../run.ts';
 
 export type UserDataOptions = {
@@ -122,7 +123,9 @@ async function createAccount(
   const flags = options.limit === undefined ? 0 : (ACCOUNT_FLAG_NAMES[flag] ?? 0);
   const account: NewAccount = { id, ledger: ledger.ledger, code, flags, ...userData };
   if (!output.isJson && output.isTerminal) output.note(`opening ${formatId('account', id)} ...`);
-  const { status, value } = await client.accounts.create(account);
+  const { status, value } = await client.accounts.create(account).catch((error: unknown) => {
+    throw withId(error, formatId('account', id), 'account');
+  });
   await showAccount(client, output, value, ledger, status);
   return ExitCode.ok;
 }

@@ -44,7 +44,7 @@ export function addImportCommand(program: Command, run: Run): void {
         const digest = sha256Hex(bytes);
         const folder = dataFolder(io, options);
         const path = options.manifest ?? manifestPath(folder, digest);
-        if (options.dryRun === true) return dryRun(output, table, ledgers);
+        if (options.dryRun === true) return await dryRun(output, table, ledgers);
         return await importTable(client, output, { table, ledgers, digest, manifestPath: path });
       }),
     );

@@ -7,7 +7,7 @@ import type { Client, Created } from '../../client/http-client.ts';
 import type { Ledger, NewTransfer, TransferView } from '../../client/wire.ts';
 import { connect } from '../connection.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { CliFailure, toFailure } from '../failure.ts';
+import { withId } from '../failure.ts';
 import {
   CODE_RANGE,
   U32_RANGE,
@@ -138,20 +138,10 @@ async function send(
   try {
     created = await client.transfers.create(transfer);
   } catch (error) {
-    throw withId(error, transfer.id);
+    throw withId(error, formatId('transfer', transfer.id), 'transfer');
   }
   await showTransfer(client, output, created.value, ledger, created.status);
   return ExitCode.ok;
-}
-
-/** Where it may have happened, the id is what people need to find out. */
-function withId(error: unknown, id: bigint): CliFailure {
-  const failure = toFailure(error);
-  if (failure.exitCode !== ExitCode.outcomeUnknown) return failure;
-  const text = formatId('transfer', id);
-  const action = `Run the same command with --id ${text}, or look with \`holdfast transfer get ${text}\`.`;
-  const { exitCode, code, message, money } = failure;
-  return new CliFailure({ exitCode, code, message, money, action }, error);
 }
 
 async function showTransfer(

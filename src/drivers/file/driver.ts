@@ -43,6 +43,9 @@ class FileJournal implements Journal {
   #extents: Extent[] = [];
   #bounds: JournalBounds = { first: 0, last: 0 };
   readonly #waiting = new Set<() => void>();
+  /** Counts what readers wait for, so that nothing is missed between looking and waiting. */
+  #version = 0;
+  #discarding: Promise<void> = Promise.resolve();
 
   constructor(settings: FileJournalSettings) {
     this.#settings = settings;
@@ -84,26 +87,36 @@ class FileJournal implements Journal {
 
   async discardThrough(position: number): Promise<void> {
     assert(this.#mode === 'write', 'only the writer discards');
+    // One after another: the oldest goes first, or a crash leaves a gap.
+    const before = this.#discarding.catch(() => undefined);
+    this.#discarding = before.then(() => this.#discardNow(position));
+    await this.#discarding;
+  }
+
+  async #discardNow(position: number): Promise<void> {
     const { fileSystem, directory } = this.#settings;
     for (;;) {
       const [first, second] = this.#extents;
       if (first === undefined || second === undefined) return;
       if (second.segment.position - 1 > position) return;
       // Oldest first, each durably, so that a crash never leaves a gap.
-      this.#extents.shift();
-      this.#bounds = { first: second.segment.position, last: this.#bounds.last };
       await fileSystem.remove(join(directory, first.segment.name));
       await syncNames(fileSystem, directory);
+      this.#extents.shift();
+      this.#bounds = { first: second.segment.position, last: this.#bounds.last };
     }
   }
 
   async close(): Promise<void> {
-    await this.#writer?.close();
-    this.#writer = undefined;
-    this.#mode = 'closed';
-    this.#wake();
-    await this.#lock?.release();
-    this.#lock = undefined;
+    try {
+      await this.#writer?.close();
+    } finally {
+      this.#writer = undefined;
+      this.#mode = 'closed';
+      this.#wake();
+      await this.#lock?.release();
+      this.#lock = undefined;
+    }
   }
 
   async #openForWriting(signal: AbortSignal): Promise<JournalOpening> {
@@ -111,6 +124,7 @@ class FileJournal implements Journal {
     await fileSystem.makeDirectory(directory);
     const warning = await checkFileSystemType(this.#settings);
     this.#lock = await fileSystem.lock(directory, lockWaitMs, signal);
+    this.#discarding = Promise.resolve();
     const recovered = await recoverForWriting(fileSystem, directory, signal);
     await this.#startWriter(recovered);
     for (const note of recovered.notes) this.#settings.log('info', note);
@@ -185,7 +199,8 @@ class FileJournal implements Journal {
         if (this.#mode !== 'write') return undefined;
         return this.#extents.find((extent) => extent.segment.name === segment.name)?.endByteOffset;
       },
-      changed: (signal) => this.#changed(signal),
+      version: () => this.#version,
+      changed: (seen, signal) => this.#changed(seen, signal),
       isClosed: () => this.#mode === 'closed',
     };
   }
@@ -193,7 +208,7 @@ class FileJournal implements Journal {
   /**
    * As writer: an append became durable. As reader: some time has passed. Either way: or closed.
    */
-  async #changed(signal: AbortSignal): Promise<void> {
+  async #changed(seen: number, signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
     const woken = new Promise<void>((resolve) => {
       const wake = (): void => {
@@ -201,7 +216,7 @@ class FileJournal implements Journal {
         signal.removeEventListener('abort', wake);
         resolve();
       };
-      if (signal.aborted || this.#mode === 'closed') {
+      if (signal.aborted || this.#mode === 'closed' || this.#version !== seen) {
         resolve();
         return;
       }
@@ -216,6 +231,7 @@ class FileJournal implements Journal {
   }
 
   #wake(): void {
+    this.#version += 1;
     for (const wake of this.#waiting) wake();
   }
 }

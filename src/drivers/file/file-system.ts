@@ -6,6 +6,7 @@
 
 import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { fdatasync, writev } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { type DirectoryLock, acquireDirectoryLock } from './lock.ts';
 
@@ -67,6 +68,7 @@ class RealFile implements OpenFile {
     let at = offset;
     while (left.length > 0) {
       const { bytesWritten } = await writevAsync(this.#handle.fd, left, at);
+      if (bytesWritten === 0) throw new Error('a write wrote nothing');
       at += bytesWritten;
       left = behind(left, bytesWritten);
     }
@@ -98,7 +100,12 @@ function behind(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
 
 export const realFileSystem: FileSystem = {
   async makeDirectory(path) {
-    await mkdir(path, { recursive: true, mode: 0o750 });
+    const first = await mkdir(path, { recursive: true, mode: 0o750 });
+    if (first === undefined) return;
+    // The names of the folders made are as much of the journal as those in them.
+    for (let made = resolve(path); made.startsWith(resolve(first)); made = dirname(made)) {
+      await realFileSystem.syncDirectory(dirname(made));
+    }
   },
   async list(directory) {
     return await readdir(directory);

@@ -41,7 +41,11 @@ export async function* scanJournal(
     chain ??= new ChainCheck(segment.position, segment.epoch);
     const file = await fileSystem.open(join(directory, segment.name), 'read');
     try {
-      const hasSuccessor = index < segments.length - 1;
+      const hasSuccessor = async (): Promise<boolean> => {
+        if (index < segments.length - 1) return true;
+        const names = segmentsAmong(await fileSystem.list(directory));
+        return names.some(({ name }) => name > segment.name);
+      };
       const end = yield* scanSegment(file, segment, chain, hasSuccessor, signal);
       if (end === 'corrupt') return;
     } finally {
@@ -54,12 +58,14 @@ async function* scanSegment(
   file: OpenFile,
   segment: SegmentName,
   chain: ChainCheck,
-  hasSuccessor: boolean,
+  hasSuccessor: () => Promise<boolean>,
   signal: AbortSignal,
 ): AsyncGenerator<ScanEvent, TailVerdict['kind']> {
-  const sizeBytes = await file.sizeBytes();
+  let sizeBytes = await file.sizeBytes();
   yield { kind: 'segment', segment, sizeBytes };
   const cursor = new EntryCursor(file, 0);
+  let relookedAt = -1;
+  const isListedFollowed = await hasSuccessor();
   let byteOffset = 0;
   let entryCount = 0;
   const end = (verdict: TailVerdict): ScanEvent => {
@@ -75,7 +81,28 @@ async function* scanSegment(
   for (;;) {
     signal.throwIfAborted();
     const step = await cursor.next(sizeBytes);
-    if (step.kind === 'stop') break;
+    if (step.kind === 'stop') {
+      const isFollowed = await hasSuccessor();
+      sizeBytes = await file.sizeBytes();
+      const verdict = await judgeTail({
+        file,
+        sizeBytes,
+        byteOffset,
+        chain,
+        hasSuccessor: isFollowed,
+      });
+      // Beside a live writer the place may have been filled, or the file closed, since it was read.
+      if (verdict.kind === 'corrupt' && relookedAt !== byteOffset) {
+        relookedAt = byteOffset;
+        continue;
+      }
+      yield end(
+        verdict.kind === 'clean' && isFollowed && entryCount === 0 && isListedFollowed
+          ? { kind: 'corrupt', found: 'no entry at all, though another segment follows' }
+          : verdict,
+      );
+      return verdict.kind;
+    }
     for (const [index, { entry }] of step.entries.entries()) {
       const found = chain.faultOf(entry);
       if (found !== undefined) {
@@ -89,12 +116,6 @@ async function* scanSegment(
     }
     yield { kind: 'entries', segment, entries: step.entries };
   }
-  let verdict = await judgeTail({ file, sizeBytes, byteOffset, chain, hasSuccessor });
-  if (verdict.kind === 'clean' && hasSuccessor && entryCount === 0) {
-    verdict = { kind: 'corrupt', found: 'no entry at all, though another segment follows' };
-  }
-  yield end(verdict);
-  return verdict.kind;
 }
 
 export function corruptError(

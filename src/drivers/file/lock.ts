@@ -28,7 +28,9 @@ export async function acquireDirectoryLock(
   for (;;) {
     signal.throwIfAborted();
     const database = tryLock(join(directory, LOCK_FILE));
-    if (database !== undefined) {
+    // The lock is free although its holder lives: the lock file was removed or replaced.
+    if (database !== undefined && (await isHolderAlive(directory))) database.close();
+    else if (database !== undefined) {
       await writeHolder(directory);
       return new SqliteLock(database, directory);
     }
@@ -59,7 +61,8 @@ class SqliteLock implements DirectoryLock {
 function tryLock(path: string): DatabaseSync | undefined {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
-    database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
+    // Its rollback journal in memory: the lock must be had on a full disk too.
+    database.exec('PRAGMA journal_mode=MEMORY; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
     return database;
   } catch (error) {
     database.close();
@@ -71,6 +74,21 @@ function tryLock(path: string): DatabaseSync | undefined {
 function isBusy(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || !('errcode' in error)) return false;
   return typeof error.errcode === 'number' && (error.errcode & 0xff) === SQLITE_BUSY;
+}
+
+/** Whether the process of the note still runs; false where that cannot be known. */
+async function isHolderAlive(directory: string): Promise<boolean> {
+  try {
+    const holder: unknown = JSON.parse(await readFile(join(directory, HOLDER_FILE), 'utf8'));
+    if (typeof holder !== 'object' || holder === null) return false;
+    if (!('pid' in holder) || !('startTime' in holder) || holder.pid === process.pid) return false;
+    const stat = await readFile(`/proc/${String(holder.pid)}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A killed process that nobody has waited for yet is Z or X and holds nothing.
+    return Number(fields[19]) === holder.startTime && !/^[ZX]/.test(fields[0] ?? 'X');
+  } catch {
+    return false;
+  }
 }
 
 /** A note for messages: on a full disk there is none, and the lock holds all the same. */
@@ -85,7 +103,7 @@ async function writeHolder(directory: string): Promise<void> {
     await writeFile(`${path}.partial`, `${JSON.stringify(holder)}\n`);
     await rename(`${path}.partial`, path);
   } catch {
-    await rm(path, { force: true });
+    await rm(path, { force: true }).catch(() => undefined);
   }
 }
 

@@ -9,6 +9,13 @@ const REFUSED = new Map([
   [0x517b, 'SMB'],
   [0xff53_4d42, 'CIFS'],
   [0xfe53_4d42, 'SMB2'],
+  [0x0102_1997, '9P'],
+  [0x00c3_6400, 'Ceph'],
+  [0x0bd0_0bd0, 'Lustre'],
+  [0x5346_414f, 'AFS'],
+  [0x4750_4653, 'GPFS'],
+  [0x0116_1970, 'GFS2'],
+  [0x7461_636f, 'OCFS2'],
 ]);
 const FUSE = 0x6573_5546;
 

@@ -135,6 +135,11 @@ export class Preallocator {
     }
   }
 
+  /** Resolves when no segment is being extended. */
+  async settled(): Promise<void> {
+    await this.#extending;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#extending;
@@ -143,8 +148,15 @@ export class Preallocator {
 
   async #extend(segment: OpenSegment, wantedBytes: number): Promise<void> {
     const target = Math.ceil(wantedBytes / PAGE_BYTES) * PAGE_BYTES;
-    await writeZeros(segment.file, segment.allocatedBytes, target);
-    await syncData(segment.file);
+    // A descriptor of its own: a failed write-back is told once to each descriptor, so that on a
+    // shared one this sync could swallow the error that an append's sync must hear.
+    const file = await this.#fileSystem.open(this.#path(segment.name), 'write');
+    try {
+      await writeZeros(file, segment.allocatedBytes, target);
+      await syncData(file);
+    } finally {
+      await file.close();
+    }
     segment.allocatedBytes = target;
   }
 

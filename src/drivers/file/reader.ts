@@ -8,7 +8,7 @@ import { OperationalError } from '../../base/errors.ts';
 import type { EngineOffset, ReadOptions, StoredEntry } from '../../ports/journal.ts';
 import { ChainCheck } from './chain-check.ts';
 import { EntryCursor, type PlacedEntry } from './entry-cursor.ts';
-import type { FileSystem, OpenFile } from './file-system.ts';
+import { type FileSystem, type OpenFile, errorCodeOf } from './file-system.ts';
 import { corruptError } from './journal-scan.ts';
 import { type SegmentName, offsetOf, parseOffset } from './segment-name.ts';
 
@@ -22,8 +22,10 @@ export interface LogView {
   segments(): Promise<readonly SegmentName[]>;
   /** Where the segment's durable entries end; undefined when only its bytes can tell. */
   endOf(segment: SegmentName): number | undefined;
-  /** Resolves when there may be more, or `signal` aborts. */
-  changed(signal: AbortSignal): Promise<void>;
+  /** Of what there is to read: rises when there may be more. */
+  version(): number;
+  /** Resolves when there may be more than at version `seen`, or `signal` aborts. */
+  changed(seen: number, signal: AbortSignal): Promise<void>;
   isClosed(): boolean;
 }
 
@@ -66,10 +68,11 @@ async function firstPlace(
     return { segment, byteOffset: place.byteOffset };
   }
   while (!signal.aborted && !view.isClosed()) {
+    const seen = view.version();
     const segment = (await view.segments())[0];
     if (segment !== undefined) return { segment, byteOffset: 0 };
     if (!follow) return undefined;
-    await view.changed(signal);
+    await view.changed(seen, signal);
   }
   return undefined;
 }
@@ -78,6 +81,7 @@ async function openSegment(view: LogView, segment: SegmentName): Promise<OpenFil
   try {
     return await view.fileSystem.open(join(view.directory, segment.name), 'read');
   } catch (error) {
+    if (errorCodeOf(error) !== 'ENOENT') throw error;
     throw noEntryAt(offsetOf(segment.name, 0), error);
   }
 }
@@ -117,6 +121,7 @@ async function* readSegment(
 ): AsyncGenerator<readonly StoredEntry[], SegmentName | undefined> {
   const { segment, cursor, chain, signal, follow } = reading;
   while (!signal.aborted && !view.isClosed()) {
+    const seen = view.version();
     // In this order: entries found before the successor was looked for cannot be the last ones.
     const successor = (await view.segments()).find(({ name }) => name > segment.name);
     const end = view.endOf(segment);
@@ -135,6 +140,8 @@ async function* readSegment(
     }
     if (successor !== undefined) {
       if (successor.position === chain.nextPosition) return successor;
+      const isDiscarded = !(await view.segments()).some(({ name }) => name === segment.name);
+      if (isDiscarded) throw noEntryAt(offsetOf(segment.name, cursor.byteOffset));
       throw damaged(
         view,
         reading,
@@ -142,7 +149,24 @@ async function* readSegment(
       );
     }
     if (!follow) return undefined;
-    await view.changed(signal);
+    await view.changed(seen, signal);
+    // An empty segment may be removed by its writer's recovery and made anew under the same name.
+    if (end === undefined && cursor.byteOffset === 0) return await nextSegment(view, reading);
+  }
+  return undefined;
+}
+
+/** The segment that begins with the next position, as the directory has it now. */
+async function nextSegment(
+  view: LogView,
+  { chain, signal }: SegmentReading,
+): Promise<SegmentName | undefined> {
+  while (!signal.aborted && !view.isClosed()) {
+    const seen = view.version();
+    const segments = await view.segments();
+    const next = segments.find(({ position }) => position === chain.nextPosition);
+    if (next !== undefined) return next;
+    await view.changed(seen, signal);
   }
   return undefined;
 }

@@ -3,9 +3,10 @@ import { describe, it } from 'node:test';
 import {
   END_MARK_BYTES,
   PAGE_BYTES,
+  SECTOR_BYTES,
   endMarkOf,
   hasEndMark,
-  isHeaderSecondPageLost,
+  isHeaderEndLost,
   isTorn,
 } from './segment-codec.ts';
 import {
@@ -62,11 +63,13 @@ void describe('torn against corrupt', () => {
     }
   });
 
-  void it('does not call it torn for a part of a page', () => {
+  void it('does not call it torn for a part of a sector', () => {
     const stored = storedAt(entry, 0);
-    stored.fill(0, 10, PAGE_BYTES);
-    stored.fill(0, PAGE_BYTES, 2 * PAGE_BYTES - 1);
+    stored.fill(0, 10, SECTOR_BYTES);
+    stored.fill(0, SECTOR_BYTES, 2 * SECTOR_BYTES - 1);
     assert.ok(!isTorn(stored, 0));
+    stored.fill(0, SECTOR_BYTES, 2 * SECTOR_BYTES);
+    assert.ok(isTorn(stored, 0));
   });
 
   void it('does not take zeros that belong to the entry for a missing page', () => {
@@ -85,10 +88,10 @@ void describe('torn against corrupt', () => {
     header.fill(0, 224);
     const cut = header.slice();
     cut.fill(0, 96);
-    assert.ok(isHeaderSecondPageLost(cut, PAGE_BYTES - 96));
-    assert.ok(!isHeaderSecondPageLost(header, PAGE_BYTES - 96));
-    assert.ok(!isHeaderSecondPageLost(header, PAGE_BYTES - 224));
-    assert.ok(!isHeaderSecondPageLost(header, 0));
+    assert.ok(isHeaderEndLost(cut, PAGE_BYTES - 96));
+    assert.ok(!isHeaderEndLost(header, PAGE_BYTES - 96));
+    assert.ok(!isHeaderEndLost(header, PAGE_BYTES - 224));
+    assert.ok(!isHeaderEndLost(header, 0));
   });
 });
 

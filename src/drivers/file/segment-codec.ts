@@ -10,38 +10,43 @@
 //     offset bytes field
 //          0     4 magic           "HEND"
 //          4     4 bits  0 .. 17   bytes of the entry without the end mark, in units of 8
-//                  bits 18 .. 26   thin portions (see below)
+//                  bits 18 .. 30   thin portions (see below)
 //                  bit  31         1
 //
-// Storage loses whole 4 KiB pages: after a crash a page of the file is as it was or as it was
-// written. The *portions* of an entry are its parts in each page, end mark included. An entry's
-// place was zero before, so a lost page shows as a portion that is zero. A portion with fewer than
-// two non-zero bytes is *thin*: it may be zero by itself, or become so by one flipped byte, so it
-// proves nothing; the end mark says how many there are. The first portion holds the digest's start
-// and the last one the end mark, so neither is thin. Hence:
+// Storage loses whole sectors: after a crash each 512 bytes of the file are as they were or as they
+// were written (most disks and the kernel's page cache lose 4 KiB at a time, which are eight of
+// them). The *portions* of an entry are its parts in each sector, end mark included. An entry's
+// place was zero before, so a lost sector shows as a portion that is zero. A portion with fewer
+// than two non-zero bytes is *thin*: it may be zero by itself, or become so by one flipped byte, so
+// it proves nothing; the end mark says how many there are. The first portion holds the digest's
+// start and the last one the end mark, so neither is thin. Hence:
 //
-//   torn     some portion is zero, and more are thin than the end mark says (or it is zero itself)
+//   torn     the end mark is zero (it has at least five bytes that are not, so no flipped byte
+//            makes it so), or it stands and more portions are zero than were thin
 //   corrupt  any other way of being wrong: no crash leaves that behind
 
 import { readEntryHeader } from '../../base/entry.ts';
 import { ENTRY_HEADER_BYTES } from '../../base/limits.ts';
 import { sha256 } from './sha256.ts';
 
+/** What the file is allocated in. */
 export const PAGE_BYTES = 4096;
+/** The smallest unit that storage writes or loses as a whole. */
+export const SECTOR_BYTES = 512;
 export const END_MARK_BYTES = 8;
 
 const END_MAGIC = 0x444e_4548; // "HEND" read as a little-endian number
 const LENGTH_MASK = 0x3_ffff;
 const THIN_SHIFT = 18;
-const THIN_MASK = 0x1ff;
+const THIN_MASK = 0x1fff;
 
 /** Bytes that an entry takes in a segment. */
 export function storedBytesOf(totalBytes: number): number {
   return totalBytes + END_MARK_BYTES;
 }
 
-export function pageEndOf(byteOffset: number): number {
-  return (Math.floor(byteOffset / PAGE_BYTES) + 1) * PAGE_BYTES;
+export function sectorEndOf(byteOffset: number): number {
+  return (Math.floor(byteOffset / SECTOR_BYTES) + 1) * SECTOR_BYTES;
 }
 
 /** The end mark for an entry that is written at `byteOffset` of its segment. */
@@ -77,7 +82,7 @@ function readEndMark(
 ): { readonly entryBytes: number; readonly thin: number } | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, END_MARK_BYTES);
   const word = view.getUint32(4, true);
-  if (view.getUint32(0, true) !== END_MAGIC || word >>> 27 !== 0x10) return undefined;
+  if (view.getUint32(0, true) !== END_MAGIC || word >>> 31 !== 1) return undefined;
   return { entryBytes: (word & LENGTH_MASK) * 8, thin: (word >>> THIN_SHIFT) & THIN_MASK };
 }
 
@@ -91,14 +96,14 @@ function countPortions(
   let thin = 0;
   let zero = 0;
   let start = 0;
-  let end = pageEndOf(byteOffset) - byteOffset;
+  let end = sectorEndOf(byteOffset) - byteOffset;
   // A portion that ends with the entry's own last byte is a whole one: the end mark is behind it.
   while (end <= entryBytes.byteLength) {
     const count = nonZeroCountUpToTwo(entryBytes, start, end);
     if (count < 2) thin += 1;
     if (count === 0) zero += 1;
     start = end;
-    end += PAGE_BYTES;
+    end += SECTOR_BYTES;
   }
   return { thin, zero };
 }
@@ -115,21 +120,15 @@ function nonZeroCountUpToTwo(bytes: Uint8Array, start: number, end: number): num
 }
 
 /**
- * Whether lost pages explain why the entry at `byteOffset`, whose header is trusted, does not
+ * Whether lost sectors explain why the entry at `byteOffset`, whose header is trusted, does not
  * verify. `stored` is the entry and its end mark as they were read.
  */
 export function isTorn(stored: Uint8Array, byteOffset: number): boolean {
   const entryBytes = stored.subarray(0, stored.byteLength - END_MARK_BYTES);
-  const end = byteOffset + stored.byteLength;
-  const lastPortionStart = Math.max(
-    0,
-    Math.floor((end - 1) / PAGE_BYTES) * PAGE_BYTES - byteOffset,
-  );
-  if (isZero(stored, lastPortionStart, stored.byteLength)) return true;
+  if (isZero(stored, entryBytes.byteLength, stored.byteLength)) return true;
   const mark = readEndMark(stored, entryBytes.byteLength);
   if (mark === undefined || mark.entryBytes !== entryBytes.byteLength) return false;
-  const { thin, zero } = countPortions(entryBytes, byteOffset);
-  return zero > 0 && thin > mark.thin;
+  return countPortions(entryBytes, byteOffset).zero > mark.thin;
 }
 
 export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
@@ -137,12 +136,13 @@ export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 /**
- * Whether the header at `byteOffset`, which does not verify, lost its second page: it crosses a
- * page boundary and nothing stands behind it. The header's last 32 bytes are always zero and the
- * 32 before them (the previous digest) never, but in the very first entry, which starts a page.
+ * Whether the header at `byteOffset`, which does not verify, lost its second portion: it crosses
+ * a sector boundary and nothing stands behind it. The header's last 32 bytes are always zero and
+ * the
+ * 32 before them (the previous digest) never, but in the very first entry, which starts a sector.
  */
-export function isHeaderSecondPageLost(header: Uint8Array, byteOffset: number): boolean {
-  const boundary = pageEndOf(byteOffset) - byteOffset;
+export function isHeaderEndLost(header: Uint8Array, byteOffset: number): boolean {
+  const boundary = sectorEndOf(byteOffset) - byteOffset;
   const lastTelling = ENTRY_HEADER_BYTES - 40;
   return boundary <= lastTelling && isZero(header, boundary, ENTRY_HEADER_BYTES);
 }

@@ -236,6 +236,8 @@ export class SegmentWriter {
     const sealed = this.#sealed;
     if (sealed === undefined) return;
     this.#sealed = undefined;
+    // It may still be growing in the background.
+    await this.#preallocator.settled();
     try {
       await sealed.file.truncate(sealed.endByteOffset);
       await sealed.file.close();

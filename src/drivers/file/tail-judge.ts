@@ -8,10 +8,10 @@ import type { ChainCheck } from './chain-check.ts';
 import type { OpenFile } from './file-system.ts';
 import {
   headersWithin,
-  isHeaderSecondPageLost,
+  isHeaderEndLost,
   isTorn,
   isZero,
-  pageEndOf,
+  sectorEndOf,
   storedBytesOf,
 } from './segment-codec.ts';
 import { sha256 } from './sha256.ts';
@@ -38,7 +38,7 @@ const SCAN_BYTES = 4 * 1024 * 1024;
 const ZEROS = Buffer.alloc(64 * 1024);
 
 export async function judgeTail(place: Place): Promise<TailVerdict> {
-  const verdict = await judgeFirstPage(place);
+  const verdict = await judgeFirstSector(place);
   if (verdict.kind === 'corrupt' || verdict.kind === 'clean') return verdict;
   if (place.hasSuccessor) {
     return corrupt('a damaged entry, though the journal goes on in another file behind it');
@@ -50,14 +50,14 @@ export async function judgeTail(place: Place): Promise<TailVerdict> {
   );
 }
 
-async function judgeFirstPage(place: Place): Promise<TailVerdict> {
+async function judgeFirstSector(place: Place): Promise<TailVerdict> {
   const { file, sizeBytes, byteOffset, hasSuccessor } = place;
   if (byteOffset >= sizeBytes) {
     return hasSuccessor && byteOffset === sizeBytes
       ? { kind: 'clean' }
       : corrupt('the end of the file, where preallocated zeros must follow: it was cut short');
   }
-  const portionEnd = Math.min(pageEndOf(byteOffset), sizeBytes);
+  const portionEnd = Math.min(sectorEndOf(byteOffset), sizeBytes);
   const portion = await readRange(file, byteOffset, portionEnd);
   if (!isZero(portion, 0, portion.byteLength)) return judgeNonZero(place);
   const end = await endOfNonZero(file, portionEnd, sizeBytes);
@@ -76,8 +76,8 @@ async function judgeNonZero(place: Place): Promise<TailVerdict> {
     if (bytes.byteLength < ENTRY_HEADER_BYTES) return corrupt('a header that the file cuts short');
     if (reading.fault === 'version')
       return corrupt('an entry of a version unknown to this release');
-    if (!isHeaderSecondPageLost(bytes.subarray(0, ENTRY_HEADER_BYTES), byteOffset)) {
-      return corrupt('bytes that are no entry header, though no page of it is missing');
+    if (!isHeaderEndLost(bytes.subarray(0, ENTRY_HEADER_BYTES), byteOffset)) {
+      return corrupt('bytes that are no entry header, though no sector of it is missing');
     }
     return tornThrough(place, byteOffset + ENTRY_HEADER_BYTES);
   }
@@ -86,7 +86,7 @@ async function judgeNonZero(place: Place): Promise<TailVerdict> {
   const storedBytes = storedBytesOf(reading.totalBytes);
   if (bytes.byteLength < storedBytes) return corrupt('an entry that the file cuts short');
   if (!isTorn(bytes.subarray(0, storedBytes), byteOffset)) {
-    return corrupt('an entry whose digest or end mark is wrong, though no page of it is missing');
+    return corrupt('an entry whose digest or end mark is wrong, though no sector of it is missing');
   }
   return tornThrough(place, byteOffset + storedBytes);
 }

@@ -68,7 +68,7 @@ export async function recoverForWriting(
       }
       last = headerOf(event.entries.at(-1)?.entry) ?? last;
     } else if (event.kind === 'end') {
-      tornBytes += await mend(fileSystem, directory, event, notes);
+      tornBytes += await mend(fileSystem, directory, event, segments.at(-1), notes);
       if (event.entryCount === 0) continue;
       const { segment, byteOffset, sizeBytes } = event;
       segments.push({ segment, endByteOffset: byteOffset, sizeBytes });
@@ -114,6 +114,7 @@ async function mend(
   fileSystem: FileSystem,
   directory: string,
   end: SegmentEnd,
+  previous: KnownSegment | undefined,
   notes: string[],
 ): Promise<number> {
   const { verdict, segment, byteOffset, position } = end;
@@ -121,6 +122,11 @@ async function mend(
   if (verdict.kind === 'corrupt') throw corruptError(directory, end, verdict.found);
   const tornBytes = verdict.kind === 'torn' ? verdict.endByteOffset - byteOffset : 0;
   if (end.entryCount === 0) {
+    // A segment loses its unused room only when an entry behind it has been made durable.
+    if (previous !== undefined && previous.sizeBytes === previous.endByteOffset) {
+      const found = 'no entry, though the file before it was closed behind one that stood here';
+      throw corruptError(directory, end, found);
+    }
     await fileSystem.remove(path);
     await fileSystem.syncDirectory(directory);
     notes.push(`Removed ${segment.name}, which held no entry.`);

@@ -158,16 +158,22 @@ export class Leading {
     if (batch === undefined) return false;
     this.#inFlight.push(batch);
     const startedMs = this.#options.clock.monotonicMs();
-    this.#options.appender.append(batch.entry).then(
-      () => this.#acknowledged(batch, startedMs),
-      (error: unknown) => this.#rejected(batch, error),
-    );
+    this.#options.appender
+      .append(batch.entry)
+      .then(
+        () => this.#acknowledged(batch, startedMs),
+        (error: unknown) => this.#rejected(batch, error),
+      )
+      // A broken invariant in there halts the node; it must not end as an unhandled rejection.
+      .catch((error: unknown) => this.#options.onFatal(error));
     return true;
   }
 
   #acknowledged(batch: Batch, startedMs: number): void {
     const { observer, clock, replica, publisher, sequencer } = this.#options;
-    if (this.#inFlight[0] !== batch) return; // abandoned meanwhile: nobody waits any more
+    const index = this.#inFlight.indexOf(batch);
+    if (index < 0) return; // abandoned meanwhile: nobody waits any more
+    assert(index === 0, 'appends settle in order');
     this.#inFlight.shift();
     try {
       observer.appended(

@@ -42,6 +42,8 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     }
     onProgress(replica.position);
   }
+  // A read that was told to stop ends like one that came to the end: half a history is no state.
+  signal.throwIfAborted();
   if (last === undefined && voidCount > 0) throw allVoid(voidCount);
   return { last, offset, voidCount };
 }
