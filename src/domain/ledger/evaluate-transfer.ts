@@ -52,14 +52,12 @@ export function evaluateTransfer(kernel: LedgerKernel, words: Uint32Array, index
   remembered.makeRoom();
   if (second < remembered.edge) return REFUSAL.id_expired;
 
+  if ((flags & RESOLVING) === 0) return moveMoney(kernel, words, index, second);
   const kind = flags & KINDS;
-  if ((kind & (kind - 1)) !== 0) return REFUSAL.flags_are_mutually_exclusive;
-  if ((kind & RESOLVING) !== 0 && (flags & MOVING) !== 0) {
+  if ((kind & (kind - 1)) !== 0 || (flags & MOVING) !== 0) {
     return REFUSAL.flags_are_mutually_exclusive;
   }
-  return (kind & RESOLVING) === 0
-    ? moveMoney(kernel, words, index, second)
-    : resolveHold(kernel, words, index, second);
+  return resolveHold(kernel, words, index, second);
 }
 
 /** Checks 2 and 3. */

@@ -54,12 +54,8 @@ export function moveMoney(
   const d = accounts.records.offsetOf(debitAccount);
   const credit = accounts.records.wordsOf(creditAccount);
   const c = accounts.records.offsetOf(creditAccount);
-  const ledger = debit[d + AccountWord.ledger];
-  if (ledger !== credit[c + AccountWord.ledger]) return REFUSAL.accounts_must_have_the_same_ledger;
-  if (ledger !== words[o + TransferWord.ledger]) {
-    return REFUSAL.transfer_must_have_the_same_ledger_as_accounts;
-  }
-
+  const other = checkLedgers(words, o, debit, d, credit, c);
+  if (other !== CREATED) return other;
   const limited =
     (debit[d + AccountWord.codeAndFlags]! | credit[c + AccountWord.codeAndFlags]!) >>> 16;
   // What is asked for, or a draft of it with the amount that is possible.
@@ -74,14 +70,7 @@ export function moveMoney(
     }
   }
   const amount = s + TransferWord.amount;
-  const highest =
-    source[amount + 3]! |
-    debit[d + AccountWord.debitsPending + 3]! |
-    debit[d + AccountWord.debitsPosted + 3]! |
-    credit[c + AccountWord.creditsPending + 3]! |
-    credit[c + AccountWord.creditsPosted + 3]!;
-  // Three numbers below 2^126 cannot pass 2^128: then no sum needs to be made.
-  if (highest >>> 30 !== 0) {
+  if (mayOverflow(source, amount, debit, d, credit, c)) {
     const overflow = checkOverflows(kernel, source, amount, debit, d, credit, c, pending);
     if (overflow !== CREATED) return overflow;
   }
@@ -95,8 +84,52 @@ export function moveMoney(
 
   raiseBoth(kernel, source, amount, debit, d, credit, c, pending);
   const hash = kernel.ahead.hashOf(index);
-  keep(kernel, source, s, hash, second, debitAccount, creditAccount);
+  const remembered = kernel.remembered;
+  const status = RecordStatus.accepted | (pending ? RecordStatus.holdPending : 0);
+  const slot = remembered.add(hash, second, source, s, status);
+  const kept = remembered.records.wordsOf(slot);
+  const stamp = remembered.records.offsetOf(slot) + TransferWord.timestampNs;
+  if (kernel.importing) stampRecord(kernel, source, s, kept, stamp);
+  else {
+    kept[stamp] = kernel.eventTime[0]!;
+    kept[stamp + 1] = kernel.eventTime[1]!;
+  }
+  if (pending) addHold(kernel, source, s, debitAccount, creditAccount, kept, stamp);
+  if (kernel.undo.recording) noteDeed(kernel, source, s, debitAccount, creditAccount);
   return CREATED;
+}
+
+function checkLedgers(
+  words: Uint32Array,
+  o: number,
+  debit: Uint32Array,
+  d: number,
+  credit: Uint32Array,
+  c: number,
+): number {
+  const ledger = debit[d + AccountWord.ledger];
+  if (ledger !== credit[c + AccountWord.ledger]) return REFUSAL.accounts_must_have_the_same_ledger;
+  return ledger === words[o + TransferWord.ledger]
+    ? CREATED
+    : REFUSAL.transfer_must_have_the_same_ledger_as_accounts;
+}
+
+/** Three numbers below 2^126 cannot pass 2^128: then no sum needs to be made. */
+function mayOverflow(
+  source: Uint32Array,
+  amount: number,
+  debit: Uint32Array,
+  d: number,
+  credit: Uint32Array,
+  c: number,
+): boolean {
+  const highest =
+    source[amount + 3]! |
+    debit[d + AccountWord.debitsPending + 3]! |
+    debit[d + AccountWord.debitsPosted + 3]! |
+    credit[c + AccountWord.creditsPending + 3]! |
+    credit[c + AccountWord.creditsPosted + 3]!;
+  return highest >>> 30 !== 0;
 }
 
 function raiseBoth(
@@ -115,28 +148,6 @@ function raiseBoth(
   const creditSide = pending ? Balance.creditsPending : Balance.creditsPosted;
   books.raise(debit, d + 4 * debitSide, source, amount, total + debitSide * TOTAL_WORDS);
   books.raise(credit, c + 4 * creditSide, source, amount, total + creditSide * TOTAL_WORDS);
-}
-
-/** Remembers the accepted transfer; a pending one is a hold from now on. */
-function keep(
-  kernel: LedgerKernel,
-  source: Uint32Array,
-  s: number,
-  hash: number,
-  second: number,
-  debitAccount: number,
-  creditAccount: number,
-): void {
-  const flags = source[s + TransferWord.codeAndFlags]! >>> 16;
-  const pending = (flags & TransferFlag.pending) !== 0;
-  const remembered = kernel.remembered;
-  const status = RecordStatus.accepted | (pending ? RecordStatus.holdPending : 0);
-  const slot = remembered.add(hash, second, source, s, status);
-  const kept = remembered.records.wordsOf(slot);
-  const stamp = remembered.records.offsetOf(slot) + TransferWord.timestampNs;
-  stampRecord(kernel, source, s, kept, stamp);
-  if (pending) addHold(kernel, source, s, debitAccount, creditAccount, kept, stamp);
-  if (kernel.undo.recording) noteDeed(kernel, source, s, debitAccount, creditAccount);
 }
 
 /** Checks 21 to 25: what few transfers need. A balancing one is then in `kernel.draft`. */
