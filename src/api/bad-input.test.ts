@@ -479,3 +479,60 @@ test('the ledger refuses a currency that is none, and the ledger number 0', asyn
   assertProblem(zero, { code: 'ledger_number_must_not_be_zero' });
   assert.deepEqual((await call(node, 'GET', '/v1/ledgers')).body, before);
 });
+
+const ALL = ((1n << 128n) - 1n).toString();
+const imported = (ns: string, change: object = {}): object =>
+  transferBody(2, { flags: ['imported'], timestamp_ns: ns, ...change });
+
+/** Account 3 has no money and may not be overdrawn; 4 is closed, 5 is frozen. */
+const BY_ACCOUNT_AND_TIME: readonly (readonly [body: object, status: number, code: string])[] = [
+  [transferBody(2, { debit_account_id: accountId(4) }), 409, 'debit_account_already_closed'],
+  [transferBody(2, { credit_account_id: accountId(4) }), 409, 'credit_account_already_closed'],
+  [transferBody(2, { debit_account_id: accountId(5) }), 409, 'debit_account_frozen'],
+  [transferBody(2, { credit_account_id: accountId(5) }), 409, 'credit_account_frozen'],
+  [transferBody(2, { flags: ['closing_debit'] }), 400, 'closing_transfer_must_be_pending'],
+  [
+    transferBody(2, { debit_account_id: accountId(3), amount: ALL, flags: ['balancing_debit'] }),
+    422,
+    'exceeds_credits',
+  ],
+  [
+    transferBody(2, { credit_account_id: accountId(3), flags: ['balancing_credit'] }),
+    422,
+    'exceeds_debits',
+  ],
+  [transferBody(2, { timestamp_ns: '5' }), 400, 'timestamp_must_be_zero'],
+  [imported('0'), 400, 'imported_event_timestamp_out_of_range'],
+  [imported('9223372036854775807'), 422, 'imported_event_timestamp_must_not_advance'],
+  [imported('1'), 422, 'imported_event_timestamp_must_not_regress'],
+  [{ ...imported('1'), id: transferId(1) }, 409, 'exists_with_different_flags'],
+];
+
+test('closed, frozen, balancing and imported: each refusal leaves with its code and status', async () => {
+  for (const [body, status, code] of BY_ACCOUNT_AND_TIME) {
+    await using node = await createBookedNode();
+    const accounts = [4, 5].map((number) => ({ id: accountId(number), ledger: LEDGER, code: 1 }));
+    await call(node, 'POST', '/v1/accounts/batch', { accounts });
+    const closing = { amount: '0', flags: ['pending', 'closing_credit'] };
+    const setUp = transferBody(1, { credit_account_id: accountId(4), ...closing });
+    assert.equal((await call(node, 'POST', ONE, setUp)).status, 201);
+    assert.equal((await call(node, 'POST', `/v1/accounts/${accountId(5)}/freeze`)).status, 200);
+    assertProblem(await call(node, 'POST', ONE, body), { code, status });
+  }
+});
+
+test('the first transfer of a batch says whether the batch is an import', async () => {
+  await using node = await createBookedNode();
+  const codes = async (transfers: readonly object[]): Promise<string[]> => {
+    const { body } = await call(node, 'POST', '/v1/transfers/batch', { transfers });
+    return body.results.map((result: { code?: string }) => result.code ?? 'done');
+  };
+  assert.deepEqual(await codes([transferBody(1), imported('5')]), [
+    'done',
+    'imported_event_not_expected',
+  ]);
+  assert.deepEqual(await codes([imported('5'), transferBody(3)]), [
+    'imported_event_timestamp_must_not_regress',
+    'imported_event_expected',
+  ]);
+});

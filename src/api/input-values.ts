@@ -98,6 +98,13 @@ export function userData64Fault(value: unknown): FieldFault | undefined {
   return { code: 'user_data_malformed', detail };
 }
 
+export function timestampFault(value: unknown): FieldFault | undefined {
+  if (typeof value !== 'string') return wrongType(value, 'a string of nanoseconds since 1970');
+  if (U64_TEXT_PATTERN.test(value) && BigInt(value) <= U64_MAX) return undefined;
+  const detail = 'It must be a decimal number below 2^64, without sign or leading zeros.';
+  return { code: 'field_out_of_range', detail };
+}
+
 export function malformedUserData128(): FieldFault {
   return { code: 'user_data_malformed', detail: 'It must be 32 lower-case hex digits.' };
 }

@@ -143,7 +143,8 @@ test('numbers have their range, and texts do not stand for numbers', () => {
 test('unknown and missing members are named', () => {
   assert.deepEqual(transferFaults({ ammount: '1' }), ['unknown_field /ammount']);
   assert.deepEqual(transferFaults({ 'a/b~c': 1 }), ['unknown_field /a~1b~0c']);
-  assert.deepEqual(transferFaults({ timestamp_ns: '0' }), ['unknown_field /timestamp_ns']);
+  assert.deepEqual(transferFaults({ timestamp_ns: 0 }), ['field_wrong_type /timestamp_ns']);
+  assert.deepEqual(transferFaults({ timestamp_ns: '-1' }), ['field_out_of_range /timestamp_ns']);
   assert.deepEqual(
     faults(() => readTransfer({})),
     ['id', 'debit_account_id', 'credit_account_id', 'amount', 'ledger', 'code'].map(

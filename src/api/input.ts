@@ -33,6 +33,7 @@ import {
   readFlags,
   refuse,
   requiredField,
+  timestampFault,
   unknownField,
   userData64Fault,
   writeHex,
@@ -46,11 +47,25 @@ export const TRANSFER_FLAG_BITS: { readonly [name: string]: number } = {
   pending: TransferFlag.pending,
   post_pending: TransferFlag.postPending,
   void_pending: TransferFlag.voidPending,
+  balancing_debit: TransferFlag.balancingDebit,
+  balancing_credit: TransferFlag.balancingCredit,
+  closing_debit: TransferFlag.closingDebit,
+  closing_credit: TransferFlag.closingCredit,
+  imported: TransferFlag.imported,
 };
 
+/** What may be asked for when an account is opened. */
 export const ACCOUNT_FLAG_BITS: { readonly [name: string]: number } = {
   debits_must_not_exceed_credits: AccountFlag.debitsMustNotExceedCredits,
   credits_must_not_exceed_debits: AccountFlag.creditsMustNotExceedDebits,
+  imported: AccountFlag.imported,
+};
+
+/** What an account shows: also the states that it gets and loses later. */
+export const ACCOUNT_FLAG_BITS_SHOWN: { readonly [name: string]: number } = {
+  ...ACCOUNT_FLAG_BITS,
+  closed: AccountFlag.closed,
+  frozen: AccountFlag.frozen,
 };
 
 /** One member of a transfer: writes it into the record, or says what is wrong with it. */
@@ -72,7 +87,17 @@ const TRANSFER_FIELDS: ReadonlyMap<string, TransferField> = new Map([
   ['user_data_128', { bit: 1 << 9, write: writeUserData128 }],
   ['user_data_64', { bit: 1 << 10, write: writeUserData64 }],
   ['user_data_32', u32Field(1 << 11, TransferOffset.userData32)],
+  ['timestamp_ns', { bit: 1 << 12, write: writeTimestamp }],
 ]);
+
+/** One member of a transfer, as it is read everywhere: what is wrong with it, or nothing. */
+export function writeMember(
+  name: 'debit_account_id' | 'amount' | 'ledger' | 'code' | `user_data_${128 | 64 | 32}`,
+  record: DataView,
+  value: unknown,
+): FieldFault | undefined {
+  return TRANSFER_FIELDS.get(name)!.write(record, 0, value);
+}
 const AMOUNT_BIT = 1 << 3;
 const ORDINARY_REQUIRED = [
   'id',
@@ -219,6 +244,13 @@ function writeUserData64(record: DataView, offset: number, value: unknown) {
   return undefined;
 }
 
+function writeTimestamp(record: DataView, offset: number, value: unknown) {
+  const fault = timestampFault(value);
+  if (fault !== undefined) return fault;
+  record.setBigUint64(offset + TransferOffset.timestampNs, BigInt(value as string), true);
+  return undefined;
+}
+
 /** The one account that is the body. */
 export function readAccount(body: unknown): AccountInput {
   const errors: InputError[] = [];
@@ -285,6 +317,14 @@ const ACCOUNT_FIELDS: ReadonlyMap<string, AccountField> = new Map<string, Accoun
     },
   ],
   ['user_data_32', accountInteger('user_data_32', U32_MAX)],
+  [
+    'timestamp_ns',
+    (draft, value) => {
+      const fault = timestampFault(value);
+      if (fault === undefined) draft.timestamp_ns = value as string;
+      return fault;
+    },
+  ],
 ]);
 
 function accountInteger(name: 'ledger' | 'code' | 'user_data_32', max: number): AccountField {
@@ -319,6 +359,13 @@ function toAccount(value: unknown, pointer: string, errors: InputError[]): Accou
     if (!Object.hasOwn(value, name)) addError(errors, requiredField(childPointer(pointer, name)));
   }
   return draft;
+}
+
+/** A request whose address says everything: no body, or an empty object. */
+export function readNothing(body: unknown): void {
+  if (body === undefined || body === null) return;
+  if (!isObject(body)) throw inputProblem([notAnObject('')]);
+  refuse(Object.keys(body).map((name) => unknownField(childPointer('', name))));
 }
 
 /** The array under the only member of a batch body, with 1 to `max` elements. */

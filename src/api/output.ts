@@ -4,9 +4,10 @@
 
 import type { Account } from '../base/account.ts';
 import { formatId } from '../base/ids.ts';
+import { TRANSFER_FLAGS_KNOWN } from '../base/transfer-record.ts';
 import type { LedgerDefinition, TransferView } from '../domain/queries.ts';
 import { CREATED, isSuccess, refusalByNumber } from '../domain/refusals.ts';
-import { ACCOUNT_FLAG_BITS, TRANSFER_FLAG_BITS } from './input.ts';
+import { ACCOUNT_FLAG_BITS_SHOWN, TRANSFER_FLAG_BITS } from './input.ts';
 
 /** The ledger of a failed transfer may not be defined: its currency is empty then. */
 export function transferText(view: TransferView, currency: string): string {
@@ -19,7 +20,7 @@ export function transferText(view: TransferView, currency: string): string {
     `,"credit_account_id":"${formatId('account', transfer.creditAccountId)}"` +
     `,"amount":"${transfer.amount}","currency":"${currency}"` +
     `,"ledger":${transfer.ledger},"code":${transfer.code}` +
-    `,"flags":${TRANSFER_FLAGS_TEXT[transfer.flags & 0b1111]!},"pending_id":${pendingId}` +
+    `,"flags":${TRANSFER_FLAGS_TEXT[transfer.flags & TRANSFER_FLAGS_KNOWN]!},"pending_id":${pendingId}` +
     `,"timeout_seconds":${transfer.timeoutSeconds}${userDataText(transfer)}` +
     `,"state":"${view.state}","hold":"${view.hold}","timestamp_ns":"${transfer.timestampNs}"}`
   );
@@ -29,7 +30,7 @@ export function accountText(account: Account, currency: string): string {
   return (
     `{"id":"${formatId('account', account.id)}"` +
     `,"ledger":${account.ledger},"currency":"${currency}"` +
-    `,"code":${account.code},"flags":${ACCOUNT_FLAGS_TEXT[account.flags & 0b111]!}` +
+    `,"code":${account.code},"flags":${ACCOUNT_FLAGS_TEXT[account.flags & 0x7f]!}` +
     userDataText(account) +
     `,"debits_pending":"${account.debitsPending}","debits_posted":"${account.debitsPosted}"` +
     `,"credits_pending":"${account.creditsPending}","credits_posted":"${account.creditsPosted}"` +
@@ -50,6 +51,15 @@ export function batchText(position: number, ids: readonly string[], codes: Uint1
     text += `{"id":"${ids[index]!}"${resultText(codes[index]!)}}`;
   }
   return `${text}]}`;
+}
+
+/** The answer to a posting: its id and what it has become. */
+export function postingText(
+  id: string,
+  status: 'created' | 'exists',
+  transfers: readonly string[],
+): string {
+  return `{"id":"${id}","status":"${status}","transfers":[${transfers.join(',')}]}`;
 }
 
 /** The answer to a lookup: what was found as texts, and the ids that were not. */
@@ -97,8 +107,8 @@ function userDataText(data: UserData): string {
 const ZERO_HEX = '0'.repeat(32);
 
 /** The JSON list of names for every value of the known flag bits. */
-const TRANSFER_FLAGS_TEXT = flagTexts(TRANSFER_FLAG_BITS, 16);
-const ACCOUNT_FLAGS_TEXT = flagTexts(ACCOUNT_FLAG_BITS, 8);
+const TRANSFER_FLAGS_TEXT = flagTexts(TRANSFER_FLAG_BITS, TRANSFER_FLAGS_KNOWN + 1);
+const ACCOUNT_FLAGS_TEXT = flagTexts(ACCOUNT_FLAG_BITS_SHOWN, 0x80);
 
 function flagTexts(bits: { readonly [name: string]: number }, count: number): readonly string[] {
   return Array.from({ length: count }, (_, flags) => {

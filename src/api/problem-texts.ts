@@ -41,7 +41,7 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
   field_wrong_type: { text: 'A member is of another JSON type.', action: CORRECT_FIELD },
   field_out_of_range: { text: 'A number or a text is out of its range.', action: CORRECT_FIELD },
   id_malformed: {
-    text: 'An id is its prefix (tr_ or acc_) and 32 lower-case hex digits.',
+    text: 'An id is its prefix (tr_, acc_ or po_) and 32 lower-case hex digits.',
     action: CORRECT_FIELD,
   },
   amount_must_be_string: {
@@ -72,6 +72,10 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
     text: 'The list holds more elements than one request may.',
     action: 'Split it into several requests; linked transfers stay in one.',
   },
+  posting_not_balanced: {
+    text: 'The debits of the legs are not the sum of their credits.',
+    action: 'Correct the amounts: both sides of a posting are equal.',
+  },
   ledger_number_malformed: {
     text: 'A ledger number is 1 to 4,294,967,295, in decimal digits.',
     action: 'Correct the number in the address.',
@@ -96,10 +100,6 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
     text: 'There is nothing at this address.',
     action: 'Check the path; the reference lists all of them.',
   },
-  account_not_found: {
-    text: 'There is no account with this id.',
-    action: 'Check the id, or open the account first.',
-  },
   transfer_not_found: {
     text: 'No transfer with this id is remembered: it was never accepted, or it is older than the dedupe window.',
     action: 'Check the id; to learn whether a recent transfer happened, send it again unchanged.',
@@ -111,6 +111,10 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
   method_not_allowed: {
     text: 'This address does not know that method.',
     action: 'Use one of the methods in the Allow header.',
+  },
+  transfer_not_reversible: {
+    text: 'Only a transfer that moved money can be reverted: an immediate one, or the post of a hold.',
+    action: 'Void a hold that is still held; revert the post of one that was posted.',
   },
   request_too_slow: {
     text: 'The request did not arrive completely in time.',
@@ -139,12 +143,19 @@ const NEW_ID = 'When the reason has passed, send the transfer with a new id.';
 const SAME_MEANING =
   'Read the transfer that exists; if another one is meant, give it an id of its own.';
 const CORRECT_NEW_ID = 'Correct the request and send it again.';
+const IMPORT_ORDER =
+  'Import accounts before transfers, each oldest first, before anything else is done on the ledger.';
 const ACCOUNT_EXISTS = 'Read the account that exists; if another one is meant, use another id.';
 
 export const REFUSAL_ACTION: { readonly [Name in RefusalName]: string } = {
   linked_event_failed: 'See which transfer of the chain was refused, and why; mend that one.',
   linked_event_chain_open: 'Leave the linked flag off the last transfer of a chain.',
-  timestamp_must_be_zero: CORRECT_NEW_ID,
+  imported_event_expected: 'Import all of a batch, or nothing of it.',
+  imported_event_not_expected: 'Import all of a batch, or nothing of it.',
+  timestamp_must_be_zero: 'Leave timestamp_ns out, or set imported.',
+  imported_event_timestamp_out_of_range: 'Send timestamp_ns, in nanoseconds since 1970.',
+  imported_event_timestamp_must_not_advance:
+    'Correct the timestamp, or send it again with the same id when that time has come.',
   reserved_flag: CORRECT_NEW_ID,
   id_must_not_be_zero: CORRECT_NEW_ID,
   id_must_not_be_max: CORRECT_NEW_ID,
@@ -162,9 +173,11 @@ export const REFUSAL_ACTION: { readonly [Name in RefusalName]: string } = {
   exists_with_different_user_data_32: SAME_MEANING,
   exists_with_different_ledger: SAME_MEANING,
   exists_with_different_code: SAME_MEANING,
+  exists_with_different_timestamp: SAME_MEANING,
   exists: 'Nothing: the wish was fulfilled before.',
   id_already_failed: 'If the transfer is still wanted, send it with a new id.',
-  flags_are_mutually_exclusive: 'Use one of pending, post_pending and void_pending.',
+  flags_are_mutually_exclusive:
+    'Use one of pending, post_pending and void_pending; balancing and closing only without the last two.',
   debit_account_id_must_not_be_zero: CORRECT_NEW_ID,
   debit_account_id_must_not_be_max: CORRECT_NEW_ID,
   credit_account_id_must_not_be_zero: CORRECT_NEW_ID,
@@ -175,6 +188,7 @@ export const REFUSAL_ACTION: { readonly [Name in RefusalName]: string } = {
   pending_id_must_not_be_max: 'Name the pending transfer in pending_id.',
   pending_id_must_be_different: 'Give the post or the void an id of its own.',
   timeout_reserved_for_pending_transfer: 'Leave timeout_seconds out, or set pending.',
+  closing_transfer_must_be_pending: 'Set pending too.',
   amount_must_not_be_zero: 'Send the amount that is meant; a void may leave it out.',
   ledger_must_not_be_zero: CORRECT_NEW_ID,
   code_must_not_be_zero: CORRECT_NEW_ID,
@@ -193,6 +207,14 @@ export const REFUSAL_ACTION: { readonly [Name in RefusalName]: string } = {
   pending_transfer_already_posted: 'Nothing can be posted or voided twice; read the hold.',
   pending_transfer_already_voided: 'Make a new transfer if the money is to move after all.',
   pending_transfer_expired: 'Make a new transfer if the money is to move after all.',
+  imported_event_timestamp_must_not_regress: IMPORT_ORDER,
+  imported_event_timestamp_must_postdate_debit_account: IMPORT_ORDER,
+  imported_event_timestamp_must_postdate_credit_account: IMPORT_ORDER,
+  imported_event_timeout_must_be_zero: 'Leave timeout_seconds out.',
+  debit_account_already_closed: `Use another account, or void the transfer that closed it. ${NEW_ID}`,
+  credit_account_already_closed: `Use another account, or void the transfer that closed it. ${NEW_ID}`,
+  debit_account_frozen: `Find out why it was frozen; only then unfreeze it. ${NEW_ID}`,
+  credit_account_frozen: `Find out why it was frozen; only then unfreeze it. ${NEW_ID}`,
   overflows_debits_pending: NEW_ID,
   overflows_credits_pending: NEW_ID,
   overflows_debits_posted: NEW_ID,
@@ -203,6 +225,12 @@ export const REFUSAL_ACTION: { readonly [Name in RefusalName]: string } = {
   exceeds_credits: `Bring money into the debit account, or move less. ${NEW_ID}`,
   exceeds_debits: NEW_ID,
 
+  account_imported_event_expected: 'Import all of a batch, or nothing of it.',
+  account_imported_event_not_expected: 'Import all of a batch, or nothing of it.',
+  account_timestamp_must_be_zero: 'Leave timestamp_ns out, or set imported.',
+  account_imported_event_timestamp_out_of_range: 'Send timestamp_ns, in nanoseconds since 1970.',
+  account_imported_event_timestamp_must_not_advance:
+    'Correct the timestamp, or send it again when that time has come.',
   account_reserved_flag: CORRECT_NEW_ID,
   account_id_must_not_be_zero: CORRECT_NEW_ID,
   account_id_must_not_be_max: CORRECT_NEW_ID,
@@ -212,11 +240,15 @@ export const REFUSAL_ACTION: { readonly [Name in RefusalName]: string } = {
   account_exists_with_different_user_data_32: ACCOUNT_EXISTS,
   account_exists_with_different_ledger: ACCOUNT_EXISTS,
   account_exists_with_different_code: ACCOUNT_EXISTS,
+  account_exists_with_different_timestamp: ACCOUNT_EXISTS,
   account_exists: 'Nothing: the account is there.',
   account_flags_are_mutually_exclusive: 'Use one of the two limits.',
   account_ledger_must_not_be_zero: CORRECT_NEW_ID,
   account_code_must_not_be_zero: CORRECT_NEW_ID,
   account_ledger_not_found: 'Define the ledger with PUT /v1/ledgers/{ledger} first.',
+  account_imported_event_timestamp_must_not_regress: IMPORT_ORDER,
+  account_not_found: 'Check the id, or open the account first.',
+  account_flags_changed_meanwhile: 'Read the account and decide again.',
 
   ledger_number_must_not_be_zero: CORRECT_NEW_ID,
   ledger_exists_with_different_currency: 'Use the ledger as it is, or another number.',

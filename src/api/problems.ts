@@ -202,7 +202,7 @@ function* apiKinds(): Generator<ProblemKind> {
 
 function apiMoney(code: ApiCode): string {
   if (code === 'internal_error') return MAYBE_MOVED;
-  if (code === 'account_not_found' || code === 'transfer_not_found' || code === 'ledger_not_found')
+  if (code === 'transfer_not_found' || code === 'ledger_not_found')
     return 'Nothing was changed: this was a question.';
   return NOTHING_CHANGED;
 }

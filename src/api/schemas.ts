@@ -5,7 +5,7 @@
 import { type TSchema, Type } from 'typebox';
 import { CURRENCY_EXPONENT_MAX, LOOKUP_IDS_MAX } from '../base/limits.ts';
 import { ACCOUNTS_PER_REQUEST_MAX, TRANSFERS_PER_REQUEST_MAX } from '../base/limits.ts';
-import { ACCOUNT_FLAG_BITS, TRANSFER_FLAG_BITS } from './input.ts';
+import { ACCOUNT_FLAG_BITS, ACCOUNT_FLAG_BITS_SHOWN, TRANSFER_FLAG_BITS } from './input.ts';
 
 const STRICT = { additionalProperties: false } as const;
 
@@ -22,6 +22,7 @@ const U16 = Type.Integer({ minimum: 0, maximum: 0xffff });
 const U32 = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
 const TransferFlags = flagsOf(TRANSFER_FLAG_BITS);
 const AccountFlags = flagsOf(ACCOUNT_FLAG_BITS);
+const AccountFlagsShown = flagsOf(ACCOUNT_FLAG_BITS_SHOWN);
 
 const UserData = {
   user_data_128: Type.Optional(Hex128),
@@ -43,6 +44,7 @@ export const TransferRequest = Type.Object(
     flags: Type.Optional(TransferFlags),
     pending_id: Type.Optional(TransferId),
     timeout_seconds: Type.Optional(U32),
+    timestamp_ns: Type.Optional(Decimal64),
     ...UserData,
   },
   STRICT,
@@ -71,7 +73,14 @@ export const TransferAnswer = Type.Object(
 );
 
 export const AccountRequest = Type.Object(
-  { id: AccountId, ledger: U32, code: U16, flags: Type.Optional(AccountFlags), ...UserData },
+  {
+    id: AccountId,
+    ledger: U32,
+    code: U16,
+    flags: Type.Optional(AccountFlags),
+    timestamp_ns: Type.Optional(Decimal64),
+    ...UserData,
+  },
   STRICT,
 );
 
@@ -81,7 +90,7 @@ export const AccountAnswer = Type.Object(
     ledger: U32,
     currency: Type.String(),
     code: U16,
-    flags: AccountFlags,
+    flags: AccountFlagsShown,
     ...UserDataOut,
     debits_pending: Decimal,
     debits_posted: Decimal,

@@ -16,6 +16,7 @@ import { ApiProblem, inputProblem } from './problems.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { probeRoutes, statusRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledgers.ts';
+import { postingRoutes } from './routes/postings.ts';
 import { transferRoutes } from './routes/transfers.ts';
 import { readStrictJson } from './strict-json.ts';
 import { rememberRoutes } from './unrouted.ts';
@@ -148,6 +149,7 @@ function addRoutes(
     ledgerRoutes(keyed, context);
     accountRoutes(keyed, context);
     transferRoutes(keyed, context);
+    postingRoutes(keyed, context);
     statusRoutes(keyed, context);
     done();
   });

@@ -6,9 +6,16 @@ export const AccountFlag = {
   debitsMustNotExceedCredits: 1 << 1,
   /** Refuse a transfer that would take credits (pending and posted) beyond posted debits. */
   creditsMustNotExceedDebits: 1 << 2,
+  /** Opened with a timestamp of its own, by a migration from other books. */
+  imported: 1 << 4,
+  /** Set by a closing hold, taken off when that hold is voided or expires. Never asked for. */
+  closed: 1 << 5,
+  /** Set and taken off by `account_flags`. Never asked for. */
+  frozen: 1 << 6,
 } as const;
 
-export const ACCOUNT_FLAGS_KNOWN = 0b110;
+/** What may be asked for when an account is opened. */
+export const ACCOUNT_FLAGS_KNOWN = 0b1_0110;
 
 export type Account = {
   readonly id: bigint;
@@ -18,7 +25,7 @@ export type Account = {
   readonly userData128: bigint;
   readonly userData64: bigint;
   readonly userData32: number;
-  /** When it was opened: nanoseconds since 1970, unique and rising. */
+  /** When it was opened (or the one it was imported with): nanoseconds since 1970, rising. */
   readonly timestampNs: bigint;
   readonly debitsPending: bigint;
   readonly debitsPosted: bigint;

@@ -2,13 +2,14 @@
 // order of a UUID's own bytes: sorting the bytes sorts the numbers.
 //   transfer id   top 48 bits = Unix milliseconds (UUIDv7 and ULID are such numbers); the rest is
 //                 the client's: random, or derived from what he imports
+//   posting id    a transfer id: the ids of its transfers have the same time
 //   account id    any number but 0 and 2^128 - 1
 // In JSON an id is a prefix and 32 lower-case hex digits: tr_0190..., acc_....
 
 export const ID_BYTES = 16;
 export const ID_MAX = (1n << 128n) - 1n;
 
-export const ID_PREFIX = { account: 'acc_', transfer: 'tr_' } as const;
+export const ID_PREFIX = { account: 'acc_', transfer: 'tr_', posting: 'po_' } as const;
 export type IdKind = keyof typeof ID_PREFIX;
 
 const HEX_DIGITS = 32;
@@ -18,7 +19,7 @@ export function formatId(kind: IdKind, id: bigint): string {
   return ID_PREFIX[kind] + id.toString(16).padStart(HEX_DIGITS, '0');
 }
 
-/** The number behind `tr_...` or `acc_...`; undefined when the text is not such an id. */
+/** The number behind `tr_...`, `acc_...` or `po_...`; undefined when the text is not such an id. */
 export function parseId(kind: IdKind, text: string): bigint | undefined {
   const prefix = ID_PREFIX[kind];
   if (text.length !== prefix.length + HEX_DIGITS || !text.startsWith(prefix)) return undefined;

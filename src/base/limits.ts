@@ -18,6 +18,9 @@ export const TRANSFERS_PER_REQUEST_MAX = 8189;
 /** Accounts in one request: 8,189 as canonical JSON at up to 128 bytes each would not fit. */
 export const ACCOUNTS_PER_REQUEST_MAX = 1024;
 
+/** Legs of one posting: they become at most one transfer less, one chain of one entry. */
+export const POSTING_LEGS_MAX = 1000;
+
 /** Ids in one lookup request. */
 export const LOOKUP_IDS_MAX = 8189;
 
@@ -67,5 +70,6 @@ export function assertLimits(): void {
     DEDUPE_WINDOW_SECONDS_MAX + ID_AHEAD_MS_MAX / 1000 + 2 < DEDUPE_RING_SECONDS,
     'the dedupe window fits its ring',
   );
+  assert(POSTING_LEGS_MAX - 1 <= TRANSFERS_PER_REQUEST_MAX, 'a posting is one command');
   assert(QUEUE_BYTES_MAX >= 2 * ENTRY_BYTES_MAX, 'the queue holds more than one entry');
 }

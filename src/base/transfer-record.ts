@@ -15,6 +15,7 @@
 //      116     2 code                little-endian; the client's own classification, not 0
 //      118     2 flags               little-endian, TransferFlag
 //      120     8 timestamp           little-endian, nanoseconds since 1970; zero in a request
+//                                 unless it is imported
 //
 // Quantities are little-endian because the machines are: they are added in place. Ids are bytes.
 
@@ -32,9 +33,18 @@ export const TransferFlag = {
   pending: 1 << 1,
   postPending: 1 << 2,
   voidPending: 1 << 3,
+  /** The amount is an upper bound: at most what the debit account has. */
+  balancingDebit: 1 << 4,
+  /** The same for what the credit account can take. */
+  balancingCredit: 1 << 5,
+  /** A hold that closes the debit account, until it is voided or expires. */
+  closingDebit: 1 << 6,
+  closingCredit: 1 << 7,
+  /** Carries a timestamp of its own, from the books that it is migrated from. */
+  imported: 1 << 8,
 } as const;
 
-export const TRANSFER_FLAGS_KNOWN = 0b1111;
+export const TRANSFER_FLAGS_KNOWN = 0x1ff;
 
 /** Byte offsets, for DataView. */
 export const TransferOffset = {

@@ -245,3 +245,65 @@ test('colours are for terminals only, and NO_COLOR and --no-color end them', asy
     assert.ok(!hasEscape(seen.stdout));
   }
 });
+
+test('account freeze and unfreeze show the state, and an unknown account is not found', async () => {
+  await using bench = await CliBench.start();
+  await bench.run('account', 'create', '--id', '7', '--currency', 'EUR');
+  const frozen = await bench.run('account', 'freeze', '7');
+  assert.equal(frozen.exitCode, 0, frozen.stderr);
+  assert.match(frozen.stdout, /^flags +frozen$/m);
+  const free = await bench.run('account', 'unfreeze', '7', '--json');
+  assert.deepEqual((JSON.parse(free.stdout) as Sent)['flags'], []);
+  assert.equal((await bench.run('account', 'freeze', '8')).exitCode, 3);
+});
+
+test('transfer create sends flags by name, max as all of it, and imported timestamps', async () => {
+  await using bench = await CliBench.start();
+  const flags = ['--flag', 'balancing_debit', 'closing_debit', '--hold'];
+  await bench.run(...CREATE, '--amount', 'max', ...flags);
+  await bench.run(...CREATE, '--amount', '1', '--timestamp-ns', '5');
+  const [closing, imported] = sentTo(bench, '/v1/transfers');
+  assert.deepEqual(closing?.['flags'], ['pending', 'balancing_debit', 'closing_debit']);
+  assert.equal(closing?.['amount'], String(2n ** 128n - 1n));
+  assert.deepEqual([imported?.['flags'], imported?.['timestamp_ns']], [['imported'], '5']);
+  assert.equal((await bench.run(...CREATE, '--amount', 'max')).exitCode, 2);
+  const unknown = await bench.run(...CREATE, '--amount', '1', '--flag', 'linked');
+  assert.equal(unknown.exitCode, 2);
+  await bench.run('account', 'create', '--id', '9', '--currency', 'EUR', '--timestamp-ns', '4');
+  const [account] = sentTo(bench, '/v1/accounts');
+  assert.deepEqual([account?.['flags'], account?.['timestamp_ns']], [['imported'], '4']);
+});
+
+test('a posting is typed as legs in decimals, and is reverted by its id', async () => {
+  await using bench = await CliBench.start();
+  const create = ['posting', 'create', '--currency', 'EUR', '--debit', '1=11.90'];
+  const done = await bench.run(...create, '--credit', '2=10', '--credit', '3=1.90');
+  assert.equal(done.exitCode, 0, done.stderr);
+  assert.match(done.stdout, /11\.90 EUR$/m);
+  const [sent] = sentTo(bench, '/v1/postings');
+  assert.deepEqual(
+    ((sent?.['legs'] ?? []) as Sent[]).map((leg) => [leg['side'], leg['amount']]),
+    [
+      ['debit', '1190'],
+      ['credit', '1000'],
+      ['credit', '190'],
+    ],
+  );
+  const id = String(sent?.['id']);
+  assert.match(id, /^po_/);
+  const reverted = await bench.run('posting', 'revert', id, '--json');
+  assert.equal((JSON.parse(reverted.stdout) as Sent)['status'], 'created');
+  assert.equal(bench.node.seen.at(-1)?.path, `/v1/postings/${id}/revert`);
+  for (const leg of ['2', '2=1=1', 'x=1', '2=1.005']) {
+    assert.ok((await bench.run(...create, '--credit', leg)).exitCode > 0, leg);
+  }
+});
+
+test('transfer revert names the transfer in the address', async () => {
+  await using bench = await CliBench.start();
+  const made = await bench.run(...CREATE, '--amount', '1', '--json');
+  const { id } = JSON.parse(made.stdout) as { readonly id: string };
+  const reverted = await bench.run('transfer', 'revert', id);
+  assert.equal(reverted.exitCode, 0, reverted.stderr);
+  assert.equal(bench.node.seen.at(-2)?.path, `/v1/transfers/${id}/revert`);
+});

@@ -7,6 +7,7 @@ import { addAccountCommands } from './commands/account.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addJournalCommands } from './commands/journal.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
+import { addPostingCommands } from './commands/posting.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTransferCommands } from './commands/transfer.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -85,6 +86,7 @@ export function makeProgram(io: Io, run: Run): Command {
   addStatusCommand(program, run);
   addAccountCommands(program, run);
   addTransferCommands(program, run);
+  addPostingCommands(program, run);
   addLedgerCommands(program, run);
   addJournalCommands(program, run);
   addImportCommand(program, run);

@@ -1,7 +1,7 @@
 // What people type, as values: ids, numbers, decimals of a currency. Refused here with a sentence,
 // before anything is sent.
 
-import { ID_MAX, type IdKind, parseId } from '../base/ids.ts';
+import { ID_MAX, ID_PREFIX, type IdKind, parseId } from '../base/ids.ts';
 import { parseDecimal } from '../base/money.ts';
 import type { Ledger } from '../client/wire.ts';
 import { refusedLocally, usageFailure } from './failure.ts';
@@ -20,10 +20,15 @@ export function readTransferId(text: string): bigint {
   return readPrefixedId('transfer', text);
 }
 
+export function readPostingId(text: string): bigint {
+  return readPrefixedId('posting', text);
+}
+
 function readPrefixedId(kind: IdKind, text: string): bigint {
   const id = parseId(kind, text);
   if (id !== undefined) return id;
-  throw usageFailure(`"${text}" is not a ${kind} id.`, 'It is tr_ and 32 lower-case hex digits.');
+  const hint = `It is ${ID_PREFIX[kind]} and 32 lower-case hex digits.`;
+  throw usageFailure(`"${text}" is not a ${kind} id.`, hint);
 }
 
 export type NumberRange = { readonly min: number; readonly max: number };

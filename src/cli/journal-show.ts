@@ -143,6 +143,7 @@ function recordJson(transfer: Transfer): Readonly<Record<string, unknown>> {
     ledger: transfer.ledger,
     code: transfer.code,
     flags: flagNames(transfer.flags, TRANSFER_FLAG_NAMES),
+    ...(transfer.timestampNs !== 0n && { timestamp_ns: String(transfer.timestampNs) }),
   };
 }
 

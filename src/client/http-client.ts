@@ -22,15 +22,19 @@ import {
   type JsonObject,
   type Ledger,
   type NewAccount,
+  type NewPosting,
   type NewTransfer,
+  type PostingView,
   type TransferView,
   newAccountJson,
+  newPostingJson,
   newTransferJson,
   readAccount,
   readBatchResult,
   readIds,
   readLedger,
   readList,
+  readPosting,
   readTransfer,
 } from './wire.ts';
 
@@ -60,6 +64,9 @@ export type AccountsApi = {
   create(account: NewAccount, options?: CallOptions): Promise<Created<AccountView>>;
   createBatch(accounts: readonly NewAccount[], options?: CallOptions): Promise<BatchAnswer>;
   get(id: bigint, options?: CallOptions): Promise<AccountView>;
+  /** Nothing begins with a frozen account. Already so: nothing changes. */
+  freeze(id: bigint, options?: CallOptions): Promise<AccountView>;
+  unfreeze(id: bigint, options?: CallOptions): Promise<AccountView>;
   lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<AccountView>>;
 };
 
@@ -67,7 +74,14 @@ export type TransfersApi = {
   create(transfer: NewTransfer, options?: CallOptions): Promise<Created<TransferView>>;
   createBatch(transfers: readonly NewTransfer[], options?: CallOptions): Promise<BatchAnswer>;
   get(id: bigint, options?: CallOptions): Promise<TransferView>;
+  /** The same amount the other way, once however often it is asked. */
+  revert(id: bigint, options?: CallOptions): Promise<Created<TransferView>>;
   lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<TransferView>>;
+};
+
+export type PostingsApi = {
+  create(posting: NewPosting, options?: CallOptions): Promise<Created<PostingView>>;
+  revert(id: bigint, options?: CallOptions): Promise<Created<PostingView>>;
 };
 
 export type Client = AsyncDisposable & {
@@ -76,6 +90,7 @@ export type Client = AsyncDisposable & {
   readonly ledgers: LedgersApi;
   readonly accounts: AccountsApi;
   readonly transfers: TransfersApi;
+  readonly postings: PostingsApi;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
   status(options?: CallOptions): Promise<JsonObject>;
   /** The node has moved: later attempts of all calls, also of waiting ones, go to this address. */
@@ -93,6 +108,7 @@ export function createClient(options: ClientOptions): Client {
     ledgers: ledgersApi(transport),
     accounts: accountsApi(transport),
     transfers: transfersApi(transport),
+    postings: postingsApi(transport),
     status: async (call) => {
       const answer = await transport.send({ ...call, ...reading('/v1/status') });
       return answer.body as JsonObject;
@@ -147,6 +163,8 @@ function accountsApi(transport: Transport): AccountsApi {
       const path = `/v1/accounts/${formatId('account', id)}`;
       return readAccount((await transport.send({ ...call, ...reading(path) })).body);
     },
+    freeze: (id, call) => setFrozen(transport, id, 'freeze', call),
+    unfreeze: (id, call) => setFrozen(transport, id, 'unfreeze', call),
     lookup: (ids, call) =>
       lookup({ transport, kind: 'account', name: 'accounts', ids, call, read: readAccount }),
   };
@@ -169,9 +187,37 @@ function transfersApi(transport: Transport): TransfersApi {
       const path = `/v1/transfers/${formatId('transfer', id)}`;
       return readTransfer((await transport.send({ ...call, ...reading(path) })).body);
     },
+    async revert(id, call) {
+      const path = `/v1/transfers/${formatId('transfer', id)}/revert`;
+      return created(await transport.send({ ...call, ...writing(path, {}) }), readTransfer);
+    },
     lookup: (ids, call) =>
       lookup({ transport, kind: 'transfer', name: 'transfers', ids, call, read: readTransfer }),
   };
+}
+
+function postingsApi(transport: Transport): PostingsApi {
+  return {
+    async create(posting, call) {
+      const body = newPostingJson(posting);
+      const answer = await transport.send({ ...call, ...writing('/v1/postings', body) });
+      return created(answer, readPosting);
+    },
+    async revert(id, call) {
+      const path = `/v1/postings/${formatId('posting', id)}/revert`;
+      return created(await transport.send({ ...call, ...writing(path, {}) }), readPosting);
+    },
+  };
+}
+
+async function setFrozen(
+  transport: Transport,
+  id: bigint,
+  verb: 'freeze' | 'unfreeze',
+  call: CallOptions | undefined,
+): Promise<AccountView> {
+  const path = `/v1/accounts/${formatId('account', id)}/${verb}`;
+  return readAccount((await transport.send({ ...call, ...writing(path, {}) })).body);
 }
 
 function writing(

@@ -7,6 +7,11 @@ export function newTransferId(): bigint {
   return uuidNumber(randomUUIDv7());
 }
 
+/** A posting's transfers get ids of the same time. */
+export function newPostingId(): bigint {
+  return uuidNumber(randomUUIDv7());
+}
+
 /** Account ids may be any number; a UUIDv7 is as good as another and needs no bookkeeping. */
 export function newAccountId(): bigint {
   return uuidNumber(randomUUIDv7());

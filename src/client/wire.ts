@@ -8,9 +8,24 @@ import { type Transfer, TransferFlag } from '../base/transfer-record.ts';
 import { AnswerUnreadable } from './problems.ts';
 
 export type NewAccount = Pick<Account, 'id' | 'ledger' | 'code'> &
-  Partial<Pick<Account, 'flags' | 'userData128' | 'userData64' | 'userData32'>>;
+  Partial<Pick<Account, 'flags' | 'userData128' | 'userData64' | 'userData32' | 'timestampNs'>>;
 
-export type NewTransfer = Pick<Transfer, 'id'> & Partial<Omit<Transfer, 'id' | 'timestampNs'>>;
+/** `timestampNs` only for imported ones. */
+export type NewTransfer = Pick<Transfer, 'id'> & Partial<Omit<Transfer, 'id'>>;
+
+export type Leg = {
+  readonly accountId: bigint;
+  readonly side: 'debit' | 'credit';
+  readonly amount: bigint;
+};
+
+/** The debits of its legs are their credits; done all or not at all. */
+export type NewPosting = Pick<Transfer, 'id' | 'ledger' | 'code'> &
+  Partial<Pick<Transfer, 'userData128' | 'userData64' | 'userData32'>> & {
+    readonly legs: readonly Leg[];
+  };
+
+export type PostingView = { readonly id: bigint; readonly transfers: readonly TransferView[] };
 
 export type AccountView = Account & { readonly currency: string };
 
@@ -42,6 +57,9 @@ export type BatchResult = {
 export const ACCOUNT_FLAG_NAMES: Readonly<Record<string, number>> = {
   debits_must_not_exceed_credits: AccountFlag.debitsMustNotExceedCredits,
   credits_must_not_exceed_debits: AccountFlag.creditsMustNotExceedDebits,
+  imported: AccountFlag.imported,
+  closed: AccountFlag.closed,
+  frozen: AccountFlag.frozen,
 };
 
 export const TRANSFER_FLAG_NAMES: Readonly<Record<string, number>> = {
@@ -49,6 +67,11 @@ export const TRANSFER_FLAG_NAMES: Readonly<Record<string, number>> = {
   pending: TransferFlag.pending,
   post_pending: TransferFlag.postPending,
   void_pending: TransferFlag.voidPending,
+  balancing_debit: TransferFlag.balancingDebit,
+  balancing_credit: TransferFlag.balancingCredit,
+  closing_debit: TransferFlag.closingDebit,
+  closing_credit: TransferFlag.closingCredit,
+  imported: TransferFlag.imported,
 };
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -59,6 +82,7 @@ export function newAccountJson(account: NewAccount): JsonObject {
     ledger: account.ledger,
     code: account.code,
     ...optional('flags', account.flags, (flags) => flagNames(flags, ACCOUNT_FLAG_NAMES)),
+    ...optional('timestamp_ns', account.timestampNs, String),
     ...userDataJson(account),
   };
 }
@@ -74,8 +98,32 @@ export function newTransferJson(transfer: NewTransfer): JsonObject {
     ...optional('flags', transfer.flags, (flags) => flagNames(flags, TRANSFER_FLAG_NAMES)),
     ...optional('pending_id', transfer.pendingId, (id) => formatId('transfer', id)),
     ...optional('timeout_seconds', transfer.timeoutSeconds, (seconds) => seconds),
+    ...optional('timestamp_ns', transfer.timestampNs, String),
     ...userDataJson(transfer),
   };
+}
+
+export function newPostingJson(posting: NewPosting): JsonObject {
+  return {
+    id: formatId('posting', posting.id),
+    ledger: posting.ledger,
+    code: posting.code,
+    legs: posting.legs.map(({ accountId, side, amount }) => ({
+      account_id: formatId('account', accountId),
+      side,
+      amount: String(amount),
+    })),
+    ...userDataJson(posting),
+  };
+}
+
+export function readPosting(value: unknown): PostingView {
+  const from = new Members(value, 'posting');
+  return { id: from.id('id', 'posting'), transfers: from.list('transfers').map(readTransfer) };
+}
+
+export function postingJson({ id, transfers }: PostingView): JsonObject {
+  return { id: formatId('posting', id), transfers: transfers.map(transferJson) };
 }
 
 function userDataJson(data: {

@@ -24,6 +24,7 @@ export const CommandKind = {
   ledgers: 3,
   configure: 4,
   tick: 5,
+  accountFlags: 6,
 } as const;
 export type CommandKindName = keyof typeof CommandKind;
 
@@ -49,6 +50,16 @@ export type AccountInput = {
   /** Decimal. */
   readonly user_data_64: string;
   readonly user_data_32: number;
+  /** Decimal nanoseconds since 1970, of an imported account; left out otherwise. */
+  readonly timestamp_ns?: string;
+};
+
+/** An `account_flags` command: the state wanted, and the one it is taken to be in. */
+export type AccountFlagsInput = {
+  /** 32 hex digits. */
+  readonly account: string;
+  readonly frozen: boolean;
+  readonly expected_frozen: boolean;
 };
 
 /** One ledger of a `ledgers` command: {"ledgers":[...]}. */
@@ -83,6 +94,10 @@ export function ledgersCommand(ledgers: readonly LedgerInput[]): Command {
 
 export function configureCommand(input: ConfigureInput): Command {
   return jsonCommand(CommandKind.configure, 1, input);
+}
+
+export function accountFlagsCommand(input: AccountFlagsInput): Command {
+  return jsonCommand(CommandKind.accountFlags, 1, input);
 }
 
 /** Added by the sequencer when `nextDeadlineNs` of the state has come. */

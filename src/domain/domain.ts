@@ -2,16 +2,23 @@
 // and total: no input makes it throw. What throws is an assertion: a bug, or memory that has
 // failed; the node then stops before anything is answered.
 
+import { AccountFlag } from '../base/account.ts';
 import { assert } from '../base/assert.ts';
 import { TRANSFER_BYTES } from '../base/transfer-record.ts';
 import { CommandKind, type Command } from './commands.ts';
 import { applyTransfers } from './ledger/apply-transfers.ts';
-import { createAccount } from './ledger/create-account.ts';
+import { changeAccountFlags, createAccount } from './ledger/create-account.ts';
 import { defineLedgers } from './ledger/define-ledgers.ts';
 import { nextExpiryNs, releaseExpiredHolds } from './ledger/release-holds.ts';
 import { assertFullSums } from './ledger/full-sums.ts';
 import type { Outcome, Stamp } from './outcome.ts';
-import { isEmptyObject, readAccounts, readConfigure, readLedgers } from './read-payload.ts';
+import {
+  isEmptyObject,
+  readAccountFlags,
+  readAccounts,
+  readConfigure,
+  readLedgers,
+} from './read-payload.ts';
 import { REFUSAL } from './refusals.ts';
 import { CONFIGURATION_AT_START, DomainState, RULES_VERSION, configure } from './state.ts';
 
@@ -63,6 +70,12 @@ function carryOut(state: DomainState, command: Command, codes: Uint16Array): num
       codes[0] = configure(state, request.expectedVersion, request.wanted);
       return 0;
     }
+    case CommandKind.accountFlags: {
+      const request = codes.length === 1 ? readAccountFlags(command.payload) : undefined;
+      if (request === undefined) return refuse(codes);
+      codes[0] = changeAccountFlags(state.ledger, request);
+      return 0;
+    }
     case CommandKind.tick:
       if (codes.length !== 1 || !isEmptyObject(command.payload)) return refuse(codes);
       return releaseExpiredHolds(state.ledger);
@@ -84,9 +97,11 @@ function carryOutTransfers(state: DomainState, payload: Uint8Array, codes: Uint1
 function carryOutAccounts(state: DomainState, payload: Uint8Array, codes: Uint16Array): number {
   const accounts = readAccounts(payload, codes.length);
   if (accounts === undefined) return refuse(codes);
+  // The first account says whether this is an import.
+  const importing = (accounts[0]!.flags & AccountFlag.imported) !== 0;
   for (const [index, account] of accounts.entries()) {
     state.ledger.beginEvent(index);
-    codes[index] = createAccount(state.ledger, account);
+    codes[index] = createAccount(state.ledger, account, importing);
   }
   return 0;
 }

@@ -17,7 +17,7 @@ import { DomainState } from './state.ts';
 export type ImageSection = { readonly name: string; readonly bytes: Uint8Array };
 
 const HEAD = 'head';
-const HEAD_BYTES = 96;
+const HEAD_BYTES = 104;
 const IMAGE_VERSION = 1;
 
 export function image(state: DomainState): ImageSection[] {
@@ -46,6 +46,7 @@ export function restore(sections: readonly ImageSection[]): DomainState {
     holds: Number(view.getBigUint64(72, true)),
     remembered: Number(view.getBigUint64(80, true)),
     ledgers: view.getUint32(88, true),
+    lastTransferTime: [view.getUint32(96, true), view.getUint32(100, true)],
   };
   restoreLedger(state.ledger, counts, sections.slice(1));
   return state;
@@ -65,6 +66,7 @@ export function restore(sections: readonly ImageSection[]): DomainState {
 //       72     8 holds
 //       80     8 remembered ids
 //       88     4 ledgers
+//       96     8 timestamp of the transfer accepted last
 function writeHead(state: DomainState): Uint8Array {
   const bytes = new Uint8Array(HEAD_BYTES);
   const view = new DataView(bytes.buffer);
@@ -83,5 +85,7 @@ function writeHead(state: DomainState): Uint8Array {
   view.setBigUint64(72, BigInt(kernel.holds.count), true);
   view.setBigUint64(80, BigInt(kernel.remembered.count), true);
   view.setUint32(88, kernel.ledgers.count, true);
+  view.setUint32(96, kernel.lastTransferTime[0]!, true);
+  view.setUint32(100, kernel.lastTransferTime[1]!, true);
   return bytes;
 }

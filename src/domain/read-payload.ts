@@ -2,7 +2,7 @@
 // type and range. `undefined` means malformed; nothing here throws, whatever the bytes are.
 
 import type { DomainConfiguration } from './state.ts';
-import type { NewAccount } from './ledger/create-account.ts';
+import type { AccountFlagsChange, NewAccount } from './ledger/create-account.ts';
 import type { LedgerDefinition } from './ledger/ledger-table.ts';
 
 type Members = { readonly [name: string]: unknown };
@@ -22,6 +22,7 @@ const ACCOUNT_MEMBERS = [
   'user_data_64',
   'user_data_32',
 ] as const;
+const IMPORTED_MEMBERS = [...ACCOUNT_MEMBERS, 'timestamp_ns'] as const;
 const LEDGER_MEMBERS = ['ledger', 'currency', 'exponent'] as const;
 const CONFIGURATION_MEMBERS = ['dedupe_window_seconds', 'dedupe_bytes_max', 'rules_version'];
 
@@ -67,6 +68,16 @@ export function readConfigure(
   };
 }
 
+/** {"account":"...","frozen":true,"expected_frozen":false} */
+export function readAccountFlags(payload: Uint8Array): AccountFlagsChange | undefined {
+  const members = readExactly(parse(payload), ['account', 'frozen', 'expected_frozen']);
+  if (members === undefined) return undefined;
+  const { account, frozen, expected_frozen: expectedFrozen } = members;
+  if (!isIdText(account)) return undefined;
+  if (typeof frozen !== 'boolean' || typeof expectedFrozen !== 'boolean') return undefined;
+  return { account: BigInt(`0x${account}`), frozen, expectedFrozen };
+}
+
 /** {}: a tick says everything by its stamp. */
 export function isEmptyObject(payload: Uint8Array): boolean {
   const members = readObject(parse(payload));
@@ -74,16 +85,17 @@ export function isEmptyObject(payload: Uint8Array): boolean {
 }
 
 function readAccount(value: unknown): NewAccount | undefined {
-  const members = readExactly(value, ACCOUNT_MEMBERS);
+  const members = readExactly(value, ACCOUNT_MEMBERS) ?? readExactly(value, IMPORTED_MEMBERS);
   if (members === undefined) return undefined;
+  const timestampNs = 'timestamp_ns' in members ? readU64(members.timestamp_ns) : 0n;
+  if (timestampNs === undefined) return undefined;
   const { id, ledger, code, flags } = members;
   const { user_data_128: wide, user_data_64: middle, user_data_32: narrow } = members;
   if (!isIdText(id) || !isIdText(wide)) return undefined;
   if (!isUpTo(ledger, U32_MAX) || !isUpTo(narrow, U32_MAX)) return undefined;
   if (!isUpTo(code, U16_MAX) || !isUpTo(flags, U16_MAX)) return undefined;
-  if (typeof middle !== 'string' || !DECIMAL_PATTERN.test(middle)) return undefined;
-  const userData64 = BigInt(middle);
-  if (userData64 > U64_MAX) return undefined;
+  const userData64 = readU64(middle);
+  if (userData64 === undefined) return undefined;
   return {
     id: BigInt(`0x${id}`),
     ledger,
@@ -92,7 +104,14 @@ function readAccount(value: unknown): NewAccount | undefined {
     userData128: BigInt(`0x${wide}`),
     userData64,
     userData32: narrow,
+    timestampNs,
   };
+}
+
+function readU64(value: unknown): bigint | undefined {
+  if (typeof value !== 'string' || !DECIMAL_PATTERN.test(value)) return undefined;
+  const number = BigInt(value);
+  return number <= U64_MAX ? number : undefined;
 }
 
 function readLedger(value: unknown): LedgerDefinition | undefined {

@@ -8,28 +8,7 @@
 // "refused" must stay true whatever arrives late, so the id of a transfer refused for a transient
 // reason is remembered as failed and never executes (`id_already_failed`); use a new id.
 
-export type RefusalSubject = 'transfer' | 'account' | 'ledger' | 'configuration' | 'command';
-
-export type Refusal = {
-  readonly number: number;
-  readonly name: string;
-  readonly subject: RefusalSubject;
-  readonly transient: boolean;
-  /** One sentence for documentation and problem details. */
-  readonly text: string;
-};
-
-function define<const Name extends string>(
-  number: number,
-  subject: RefusalSubject,
-  name: Name,
-  text: string,
-  options: { readonly transient?: boolean } = {},
-): Refusal & { readonly name: Name } {
-  return { number, subject, name, transient: options.transient ?? false, text };
-}
-
-const TRANSIENT = { transient: true } as const;
+import { TRANSIENT, define } from './refusal.ts';
 
 export const REFUSALS = [
   define(
@@ -45,10 +24,34 @@ export const REFUSALS = [
     'The last transfer of a batch may not be linked to a next one.',
   ),
   define(
+    60,
+    'transfer',
+    'imported_event_expected',
+    'The first transfer of the batch is imported, so all of it must be; this one is not.',
+  ),
+  define(
+    61,
+    'transfer',
+    'imported_event_not_expected',
+    'The first transfer of the batch is not imported, so none of it may be; this one is.',
+  ),
+  define(
     3,
     'transfer',
     'timestamp_must_be_zero',
     'The timestamp is set by the ledger; a request carries zero.',
+  ),
+  define(
+    62,
+    'transfer',
+    'imported_event_timestamp_out_of_range',
+    'The timestamp of an imported transfer is 1 to 2^63 - 1 nanoseconds since 1970.',
+  ),
+  define(
+    63,
+    'transfer',
+    'imported_event_timestamp_must_not_advance',
+    "An imported transfer has a timestamp of the past; this one is later than the ledger's time.",
   ),
   define(4, 'transfer', 'reserved_flag', 'A flag bit is set that has no meaning.'),
   define(5, 'transfer', 'id_must_not_be_zero', 'A transfer id may not be 0.'),
@@ -132,6 +135,12 @@ export const REFUSALS = [
     'A transfer with this id exists and has another code.',
   ),
   define(
+    64,
+    'transfer',
+    'exists_with_different_timestamp',
+    'A transfer with this id exists and was imported with another timestamp.',
+  ),
+  define(
     20,
     'transfer',
     'exists',
@@ -188,6 +197,12 @@ export const REFUSALS = [
     'transfer',
     'timeout_reserved_for_pending_transfer',
     'Only a pending transfer has a timeout.',
+  ),
+  define(
+    65,
+    'transfer',
+    'closing_transfer_must_be_pending',
+    'A transfer that closes an account is a pending one, so that the closing can be undone by voiding it.',
   ),
   define(33, 'transfer', 'amount_must_not_be_zero', 'The amount may not be 0.'),
   define(34, 'transfer', 'ledger_must_not_be_zero', 'The ledger may not be 0.'),
@@ -275,6 +290,40 @@ export const REFUSALS = [
     'The pending transfer has expired; its hold is released.',
   ),
   define(
+    66,
+    'transfer',
+    'imported_event_timestamp_must_not_regress',
+    'The ledger has a transfer with the same or a later timestamp; imported ones come in the order of their time, before all others.',
+  ),
+  define(
+    67,
+    'transfer',
+    'imported_event_timestamp_must_postdate_debit_account',
+    'The imported transfer is not later than its debit account.',
+  ),
+  define(
+    68,
+    'transfer',
+    'imported_event_timestamp_must_postdate_credit_account',
+    'The imported transfer is not later than its credit account.',
+  ),
+  define(
+    69,
+    'transfer',
+    'imported_event_timeout_must_be_zero',
+    'An imported pending transfer has no timeout: its time is the past.',
+  ),
+  define(70, 'transfer', 'debit_account_already_closed', 'The debit account is closed.', TRANSIENT),
+  define(
+    71,
+    'transfer',
+    'credit_account_already_closed',
+    'The credit account is closed.',
+    TRANSIENT,
+  ),
+  define(72, 'transfer', 'debit_account_frozen', 'The debit account is frozen.', TRANSIENT),
+  define(73, 'transfer', 'credit_account_frozen', 'The credit account is frozen.', TRANSIENT),
+  define(
     51,
     'transfer',
     'overflows_debits_pending',
@@ -338,6 +387,36 @@ export const REFUSALS = [
   ),
 
   define(
+    115,
+    'account',
+    'account_imported_event_expected',
+    'The first account of the batch is imported, so all of it must be; this one is not.',
+  ),
+  define(
+    116,
+    'account',
+    'account_imported_event_not_expected',
+    'The first account of the batch is not imported, so none of it may be; this one is.',
+  ),
+  define(
+    117,
+    'account',
+    'account_timestamp_must_be_zero',
+    'Only an imported account carries a timestamp.',
+  ),
+  define(
+    118,
+    'account',
+    'account_imported_event_timestamp_out_of_range',
+    'The timestamp of an imported account is 1 to 2^63 - 1 nanoseconds since 1970.',
+  ),
+  define(
+    119,
+    'account',
+    'account_imported_event_timestamp_must_not_advance',
+    "An imported account has a timestamp of the past; this one is later than the ledger's time.",
+  ),
+  define(
     101,
     'account',
     'account_reserved_flag',
@@ -381,6 +460,12 @@ export const REFUSALS = [
     'account_exists_with_different_code',
     'An account with this id exists and has another code.',
   ),
+  define(
+    120,
+    'account',
+    'account_exists_with_different_timestamp',
+    'An account with this id exists and was imported with another timestamp.',
+  ),
   define(110, 'account', 'account_exists', 'The very same account was opened before.'),
   define(
     111,
@@ -396,6 +481,19 @@ export const REFUSALS = [
     'account_ledger_not_found',
     "The account's ledger has not been defined.",
     TRANSIENT,
+  ),
+  define(
+    121,
+    'account',
+    'account_imported_event_timestamp_must_not_regress',
+    'The ledger has an account with the same or a later timestamp; imported ones come in the order of their time, before all others.',
+  ),
+  define(122, 'account', 'account_not_found', 'There is no account with this id.', TRANSIENT),
+  define(
+    123,
+    'account',
+    'account_flags_changed_meanwhile',
+    'The account is not in the state that the change was made for; nothing was changed.',
   ),
 
   define(201, 'ledger', 'ledger_number_must_not_be_zero', 'A ledger number is 1 to 4,294,967,295.'),

@@ -92,6 +92,37 @@ test('accounts are opened, money moves, a hold is posted in part', async () => {
   assert.match(tooMuch.stderr, /exceeds_credits/);
 });
 
+test('a posting goes and comes back once, and a frozen account stands still', async () => {
+  await runOk('account', 'create', '--id', '3', '--currency', 'EUR');
+  const before = await balanceOf('2');
+  const create = ['posting', 'create', '--currency', 'EUR', '--json', '--debit', '1=11.90'];
+  const legs = ['--credit', '2=10', '3=1.90'];
+  const posting = JSON.parse(await runOk(...create, ...legs)) as {
+    readonly id: string;
+    readonly transfers: readonly { readonly id: string }[];
+  };
+  const again = await runOk(...create, ...legs, '--id', posting.id);
+  assert.equal((JSON.parse(again) as { status: string }).status, 'exists');
+  assert.equal(await balanceOf('2'), String(BigInt(before) + 1000n));
+  const unbalanced = await run(...create, '--credit', '2=10');
+  assert.match(unbalanced.stderr, /posting_not_balanced/);
+
+  await runOk('account', 'freeze', '3');
+  assert.match(await runOk('account', 'get', '3'), /^flags +frozen$/m);
+  const refused = await run('posting', 'revert', posting.id);
+  assert.equal(refused.exitCode, 4);
+  assert.match(refused.stderr, /debit_account_frozen/);
+  assert.equal(await balanceOf('2'), String(BigInt(before) + 1000n));
+  await runOk('account', 'unfreeze', '3');
+  // The frozen account refused the second transfer, whose revert is burnt; the first is not.
+  assert.equal((await run('posting', 'revert', posting.id)).exitCode, 4);
+  for (const status of ['created', 'exists']) {
+    const back = await runOk('transfer', 'revert', posting.transfers[0]!.id, '--json');
+    assert.equal((JSON.parse(back) as { status: string }).status, status);
+  }
+  assert.equal(await balanceOf('2'), before);
+});
+
 test('a file that is imported twice changes the books once', async () => {
   const file = join(root, 'movements.csv');
   const rows = Array.from({ length: 50 }, (_, index) => `1,2,0.${10 + index},EUR,row ${index}`);

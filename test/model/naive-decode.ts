@@ -4,6 +4,7 @@
 
 import { decodeTransfers, TRANSFER_BYTES, type Transfer } from '../../src/base/transfer-record.ts';
 import {
+  type AccountFlagsInput,
   type AccountInput,
   type Command,
   CommandKind,
@@ -17,6 +18,7 @@ export type NaiveCommand =
   | { readonly kind: 'ledgers'; readonly ledgers: readonly LedgerInput[] }
   | { readonly kind: 'configure'; readonly change: ConfigureInput }
   | { readonly kind: 'tick' }
+  | { readonly kind: 'account_flags'; readonly change: AccountFlagsInput }
   | { readonly kind: 'malformed' }
   | { readonly kind: 'unknown' };
 
@@ -24,7 +26,12 @@ const MALFORMED = { kind: 'malformed' } as const;
 
 export function decodeCommand(command: Command): NaiveCommand {
   // The frame says it: one timestamp for each transfer or account, 1 for everything else.
-  const single: readonly number[] = [CommandKind.ledgers, CommandKind.configure, CommandKind.tick];
+  const single: readonly number[] = [
+    CommandKind.ledgers,
+    CommandKind.configure,
+    CommandKind.tick,
+    CommandKind.accountFlags,
+  ];
   if (single.includes(command.kind) && command.eventCount !== 1) return MALFORMED;
   switch (command.kind) {
     case CommandKind.transfers:
@@ -37,6 +44,8 @@ export function decodeCommand(command: Command): NaiveCommand {
       return decodeConfigure(command);
     case CommandKind.tick:
       return onlyMembers(parse(command), []) ? { kind: 'tick' } : MALFORMED;
+    case CommandKind.accountFlags:
+      return decodeAccountFlags(parse(command));
     default:
       return { kind: 'unknown' };
   }
@@ -66,7 +75,10 @@ function isAccountInput(value: unknown): value is AccountInput {
     'user_data_64',
     'user_data_32',
   ] as const;
-  if (!onlyMembers(value, names)) return false;
+  if (!onlyMembers(value, names)) {
+    if (!onlyMembers(value, [...names, 'timestamp_ns'])) return false;
+    if (!isDecimal64(value['timestamp_ns'])) return false;
+  }
   return (
     isHex128(value['id']) &&
     isWhole(value['ledger'], 0xffff_ffff) &&
@@ -105,6 +117,15 @@ function decodeConfigure(command: Command): NaiveCommand {
   if (!given.includes('expected_version')) return MALFORMED;
   if (!given.every((name) => Number.isSafeInteger(payload[name]))) return MALFORMED;
   return { kind: 'configure', change: payload as ConfigureInput };
+}
+
+function decodeAccountFlags(payload: unknown): NaiveCommand {
+  if (!onlyMembers(payload, ['account', 'frozen', 'expected_frozen'])) return MALFORMED;
+  const { account, frozen, expected_frozen: expected } = payload;
+  if (!isHex128(account)) return MALFORMED;
+  if (typeof frozen !== 'boolean' || typeof expected !== 'boolean') return MALFORMED;
+  const change = { account: account as string, frozen, expected_frozen: expected };
+  return { kind: 'account_flags', change };
 }
 
 function parse(command: Command): unknown {

@@ -7,6 +7,7 @@ import type { Account } from '../../src/base/account.ts';
 import { assertNever } from '../../src/base/assert.ts';
 import { TransferFlag, type Transfer } from '../../src/base/transfer-record.ts';
 import type {
+  AccountFlagsInput,
   AccountInput,
   Command,
   ConfigureInput,
@@ -18,7 +19,12 @@ import { decodeCommand, type NaiveCommand } from './naive-decode.ts';
 import {
   accountRefusal,
   compareAgain,
+  amountMoved,
+  areExclusive,
+  CLOSED,
+  FROZEN,
   type Hold,
+  isImported,
   ledgerRefusal,
   moneyRefusal,
   type Remembered,
@@ -45,10 +51,12 @@ type Event = {
   readonly timestampNs: bigint;
   readonly nowNs: bigint;
   readonly last: boolean;
+  readonly batchImported: boolean;
 };
 
 const ID_MAX = (1n << 128n) - 1n;
 const SECOND_NS = 1_000_000_000n;
+const ACCOUNT_IMPORTED = 16;
 const EXPIRED_PER_TICK_MAX = 8189;
 const BYTES_PER_ID = 160;
 const AHEAD_MS_MAX = 300_000n;
@@ -70,6 +78,9 @@ export class NaiveLedger {
     bytesMax: 1024 * 1024 * 1024,
     rulesVersion: 1,
   };
+  /** Timestamps of the transfer accepted last, and of the account opened last. */
+  lastTransferNs = 0n;
+  #lastAccountNs = 0n;
   /** How to take back what the chain at hand has done, oldest first. */
   #undoSteps: (() => void)[] = [];
 
@@ -131,7 +142,7 @@ export class NaiveLedger {
         return this.#transfers(reading.transfers, stamp);
       case 'accounts':
         return reading.accounts.map((input, index) =>
-          this.#openAccount(input, stamp.timeNs + BigInt(index)),
+          this.#openAccount(input, stamp, index, reading.accounts[0]!.flags),
         );
       case 'ledgers':
         return [this.#defineLedgers(reading.ledgers)];
@@ -139,6 +150,8 @@ export class NaiveLedger {
         return [this.#configure(reading.change)];
       case 'tick':
         return [CREATED];
+      case 'account_flags':
+        return [this.#freeze(reading.change)];
       case 'malformed':
         return [REFUSAL.command_malformed];
       case 'unknown':
@@ -150,8 +163,8 @@ export class NaiveLedger {
 
   // Accounts, ledgers, configuration, ticks.
 
-  #openAccount(input: AccountInput, timestampNs: bigint): number {
-    const account: Account = {
+  #openAccount(input: AccountInput, stamp: Stamp, index: number, firstFlags: number): number {
+    const asked: Account = {
       id: BigInt(`0x${input.id}`),
       ledger: input.ledger,
       code: input.code,
@@ -159,19 +172,39 @@ export class NaiveLedger {
       userData128: BigInt(`0x${input.user_data_128}`),
       userData64: BigInt(input.user_data_64),
       userData32: input.user_data_32,
-      timestampNs,
+      timestampNs: BigInt(input.timestamp_ns ?? '0'),
       debitsPending: 0n,
       debitsPosted: 0n,
       creditsPending: 0n,
       creditsPosted: 0n,
     };
     const refusal = accountRefusal(
-      account,
-      this.accounts.get(account.id),
-      this.ledgers.has(account.ledger),
+      asked,
+      this.accounts.get(asked.id),
+      this.ledgers.has(asked.ledger),
+      {
+        batchImported: (firstFlags & ACCOUNT_IMPORTED) !== 0,
+        nowNs: stamp.timeNs,
+        lastNs: this.#lastAccountNs,
+      },
     );
-    if (refusal === CREATED) this.accounts.set(account.id, account);
-    return refusal;
+    if (refusal !== CREATED) return refusal;
+    const imported = (asked.flags & ACCOUNT_IMPORTED) !== 0;
+    const timestampNs = imported ? asked.timestampNs : stamp.timeNs + BigInt(index);
+    this.accounts.set(asked.id, { ...asked, timestampNs });
+    this.#lastAccountNs = timestampNs;
+    return CREATED;
+  }
+
+  #freeze(change: AccountFlagsInput): number {
+    const id = BigInt(`0x${change.account}`);
+    const account = this.accounts.get(id);
+    if (account === undefined) return REFUSAL.account_not_found;
+    const frozen = (account.flags & FROZEN) !== 0;
+    if (frozen !== change.expected_frozen) return REFUSAL.account_flags_changed_meanwhile;
+    const flags = change.frozen ? account.flags | FROZEN : account.flags & ~FROZEN;
+    this.accounts.set(id, { ...account, flags });
+    return CREATED;
   }
 
   #defineLedgers(inputs: readonly LedgerInput[]): number {
@@ -240,7 +273,28 @@ export class NaiveLedger {
     else this.buckets.set(second, bucket);
   }
 
-  // Every change of a transfer goes through these three, so that a chain can be undone.
+  // Every change of a transfer goes through these five, so that a chain can be undone.
+
+  #setLastTransfer(timestampNs: bigint): void {
+    const before = this.lastTransferNs;
+    this.#undoSteps.push(() => (this.lastTransferNs = before));
+    this.lastTransferNs = timestampNs;
+  }
+
+  /** Closes or opens the accounts that the hold names by its flags. */
+  #setClosed(held: Transfer, closed: boolean): void {
+    const sides = [
+      [TransferFlag.closingDebit, held.debitAccountId],
+      [TransferFlag.closingCredit, held.creditAccountId],
+    ] as const;
+    for (const [flag, id] of sides) {
+      if ((held.flags & flag) === 0) continue;
+      const before = this.accounts.get(id)!;
+      this.#undoSteps.push(() => this.accounts.set(id, before));
+      const flags = closed ? before.flags | CLOSED : before.flags & ~CLOSED;
+      this.accounts.set(id, { ...before, flags });
+    }
+  }
 
   #remember(id: bigint, remembered: Remembered): void {
     const before = this.transfer(id);
@@ -276,7 +330,8 @@ export class NaiveLedger {
     for (const [index, transfer] of transfers.entries()) {
       const last = index === transfers.length - 1;
       const timestampNs = stamp.timeNs + BigInt(index);
-      chain.push({ transfer, timestampNs, nowNs: stamp.timeNs, last });
+      const batchImported = isImported(transfers[0]!);
+      chain.push({ transfer, timestampNs, nowNs: stamp.timeNs, last, batchImported });
       if (isLinked(transfer) && !last) continue;
       codes.push(...this.#chain(chain));
       chain = [];
@@ -324,9 +379,11 @@ export class NaiveLedger {
   #attempt(event: Event): number {
     const { transfer } = event;
     if (isLinked(transfer) && event.last) return REFUSAL.linked_event_chain_open;
-    const refusal = shapeRefusal(transfer) || this.#idRefusal(event);
+    const { batchImported, nowNs } = event;
+    const time = { batchImported, nowNs, lastNs: this.lastTransferNs };
+    const refusal = shapeRefusal(transfer, time) || this.#idRefusal(event);
     if (refusal !== CREATED) return refusal;
-    if (modeCount(transfer.flags) > 1) return REFUSAL.flags_are_mutually_exclusive;
+    if (areExclusive(transfer.flags)) return REFUSAL.flags_are_mutually_exclusive;
     const resolves = TransferFlag.postPending | TransferFlag.voidPending;
     if ((transfer.flags & resolves) !== 0) return this.#resolve(event);
     return this.#move(event);
@@ -345,20 +402,20 @@ export class NaiveLedger {
   }
 
   #move({ transfer, timestampNs }: Event): number {
-    const refusal = moneyRefusal(
-      transfer,
-      timestampNs,
-      this.accounts.get(transfer.debitAccountId),
-      this.accounts.get(transfer.creditAccountId),
-    );
+    const debit = this.accounts.get(transfer.debitAccountId);
+    const credit = this.accounts.get(transfer.creditAccountId);
+    const refusal = moneyRefusal(transfer, timestampNs, debit, credit, this.lastTransferNs);
     if (refusal !== CREATED) return refusal;
     const pending = (transfer.flags & TransferFlag.pending) !== 0;
-    const held = pending ? transfer.amount : 0n;
-    const posted = pending ? 0n : transfer.amount;
+    const amount = amountMoved(transfer, debit!, credit!);
+    const held = pending ? amount : 0n;
+    const posted = pending ? 0n : amount;
     this.#addTo(transfer.debitAccountId, 'debits', held, posted);
     this.#addTo(transfer.creditAccountId, 'credits', held, posted);
-    const record = { ...transfer, timestampNs };
+    const record = { ...transfer, amount, timestampNs: recordTimeNs(transfer, timestampNs) };
+    this.#setLastTransfer(record.timestampNs);
     if (pending) {
+      this.#setClosed(transfer, true);
       const timeoutNs = BigInt(transfer.timeoutSeconds) * SECOND_NS;
       const expiresNs = timeoutNs === 0n ? undefined : timestampNs + timeoutNs;
       this.#setHold(transfer.id, { transfer: record, expiresNs });
@@ -372,7 +429,10 @@ export class NaiveLedger {
     const remembered = this.transfer(transfer.pendingId);
     const accepted = remembered?.state === 'accepted' ? remembered : undefined;
     const hold = this.holds.get(transfer.pendingId);
-    const refusal = resolutionRefusal(transfer, timestampNs, accepted, hold);
+    const refusal = resolutionRefusal(transfer, timestampNs, accepted, hold, {
+      lastNs: this.lastTransferNs,
+      accountOf: (id) => this.accounts.get(id)!,
+    });
     if (refusal !== CREATED) return refusal;
     const held = hold!.transfer;
     const posts = (transfer.flags & TransferFlag.postPending) !== 0;
@@ -384,6 +444,7 @@ export class NaiveLedger {
       this.#addTo(held.creditAccountId, 'credits', 0n, amount);
     }
     const { debitAccountId, creditAccountId, ledger, code } = held;
+    this.#setLastTransfer(recordTimeNs(transfer, timestampNs));
     this.#remember(transfer.id, {
       transfer: {
         ...transfer,
@@ -392,7 +453,7 @@ export class NaiveLedger {
         ledger,
         code,
         amount,
-        timestampNs,
+        timestampNs: recordTimeNs(transfer, timestampNs),
       },
       state: 'accepted',
       hold: 'none',
@@ -406,6 +467,7 @@ export class NaiveLedger {
     this.#addTo(held.debitAccountId, 'debits', -held.amount, 0n);
     this.#addTo(held.creditAccountId, 'credits', -held.amount, 0n);
     this.#setHold(held.id, undefined);
+    if (state !== 'posted') this.#setClosed(held, false);
     const remembered = this.transfer(held.id);
     if (remembered !== undefined) this.#remember(held.id, { ...remembered, hold: state });
   }
@@ -423,7 +485,6 @@ function failedWhenCreated(code: number): number {
   return code === CREATED ? REFUSAL.linked_event_failed : code;
 }
 
-function modeCount(flags: number): number {
-  const modes = [TransferFlag.pending, TransferFlag.postPending, TransferFlag.voidPending];
-  return modes.filter((mode) => (flags & mode) !== 0).length;
+function recordTimeNs(transfer: Transfer, timestampNs: bigint): bigint {
+  return isImported(transfer) ? transfer.timestampNs : timestampNs;
 }

@@ -28,8 +28,8 @@ test('the same commands give the same outcomes and byte-equal images', () => {
 
 test('an image read back at any point is byte-equal and goes on equally', () => {
   fc.assert(
-    fc.property(scripts(), fc.nat(), (script, point) => {
-      const sent = sentBy(script);
+    fc.property(scripts(), fc.boolean(), fc.nat(), (script, imports, point) => {
+      const sent = sentBy(script, imports);
       const cut = point % (sent.length + 1);
       const original = new KernelBooks();
       playOnKernel(original, sent.slice(0, cut));
@@ -49,8 +49,8 @@ test('an image read back at any point is byte-equal and goes on equally', () => 
 
 test('the kernel and the model still agree when the kernel is restored after every command', () => {
   fc.assert(
-    fc.property(scripts(12), (script) => {
-      const pair = new Pair();
+    fc.property(scripts(12), fc.boolean(), (script, imports) => {
+      const pair = new Pair({ opened: true, imports });
       for (const step of script) {
         pair.kernel = pair.kernel.restored();
         pair.step(step);
@@ -84,7 +84,12 @@ const account = {
   user_data_64: '0',
   user_data_32: 0,
 };
+const freezing = { account: `${'0'.repeat(31)}1`, frozen: true, expected_frozen: false };
 const junkJson = fc.oneof(
+  bent(freezing).map((value) => JSON.stringify(value)),
+  bent({ ...account, flags: 16, timestamp_ns: '5' }).map((value) =>
+    JSON.stringify({ accounts: [value] }),
+  ),
   fc.json(),
   bent({}).map((value) => JSON.stringify(value)),
   bent(account).map((value) => JSON.stringify({ accounts: [value] })),

@@ -10,9 +10,9 @@ import { KernelBooks } from '../model/kernel-books.ts';
 import { SeededLoad } from './seeded-load.ts';
 
 const GOLDEN = {
-  commands: 'c7078a1d967d1c2e1e0d2c9e8d77770cc859b35c875fa27ca5cb332d8eae942a',
-  outcomes: '3c5676ea8aae37c4a9f7d2b039e29a6fca013c00d5f4003bf84183fb7886f111',
-  image: '6600082ad1a7ff340666e9261e74ebdaa0e9f4f4079286fedc6c5efc762b3a4c',
+  commands: '296225079a191b932750b2e846e647272cb1c65a1d97ceca6f1e9740adab82f5',
+  outcomes: '23c0ab14011bd9ad2e1f10c97aecd3066ce23d14265a29601a0e61230226171f',
+  image: 'fe8cb5b14a04de692f4f1bf5250b1f53754aa879b1c52187b8676f2441b96bbd',
 };
 
 test('a stored run of commands gives the stored outcomes and the stored image', () => {

@@ -18,8 +18,8 @@ import { scripts } from './script.ts';
 
 test('the kernel and the naive model agree on every command of random scripts', () => {
   fc.assert(
-    fc.property(scripts(), (script) => {
-      const pair = new Pair();
+    fc.property(scripts(), fc.boolean(), (script, imports) => {
+      const pair = new Pair({ opened: true, imports });
       for (const step of script) pair.step(step);
       pair.kernel.assertBalanced();
     }),

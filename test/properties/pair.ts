@@ -8,7 +8,8 @@ import { CommandKind } from '../../src/domain/commands.ts';
 import { CREATED, REFUSAL, refusalByNumber } from '../../src/domain/refusals.ts';
 import { KernelBooks } from '../model/kernel-books.ts';
 import { NaiveLedger } from '../model/naive-ledger.ts';
-import { ACCOUNT_IDS, type Hints, ScriptPlayer, type Sent, type Step } from './script.ts';
+import { type Hints, ScriptPlayer, type Sent, type Step } from './script.ts';
+import { ACCOUNT_IDS } from './twists.ts';
 
 export const RUNS_DEFAULT = 200;
 
@@ -22,10 +23,13 @@ export function propertyRuns(share = 1): number {
 export class Pair {
   kernel: KernelBooks;
   readonly model: NaiveLedger;
-  readonly player = new ScriptPlayer();
+  readonly player: ScriptPlayer;
 
   /** `opened`: with the ledgers and accounts that scripts begin with. */
-  constructor(options: { readonly opened: boolean } = { opened: true }) {
+  constructor(
+    options: { readonly opened: boolean; readonly imports?: boolean } = { opened: true },
+  ) {
+    this.player = new ScriptPlayer(options.imports);
     this.kernel = new KernelBooks();
     this.model = new NaiveLedger();
     if (options.opened) for (const sent of this.player.opening()) this.send(sent);
@@ -100,8 +104,8 @@ export function playOnKernel(
 }
 
 /** All commands of a script, opening included, with the hints that the model gives in between. */
-export function sentBy(script: readonly Step[]): Sent[] {
-  const player = new ScriptPlayer();
+export function sentBy(script: readonly Step[], imports = false): Sent[] {
+  const player = new ScriptPlayer(imports);
   const model = new NaiveLedger();
   const all = player.opening();
   for (const { command, stamp } of all) model.apply(command, stamp);

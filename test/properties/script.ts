@@ -9,6 +9,7 @@ import { transferIdFrom } from '../../src/base/ids.ts';
 import { encodeTransfers, type Transfer } from '../../src/base/transfer-record.ts';
 import {
   type AccountInput,
+  accountFlagsCommand,
   accountsCommand,
   type Command,
   configureCommand,
@@ -17,21 +18,10 @@ import {
   transfersCommand,
 } from '../../src/domain/commands.ts';
 import type { Stamp } from '../../src/domain/outcome.ts';
+import { ACCOUNT_IDS, TWISTS, type Twist, accountInput, oddLedgers, twisted } from './twists.ts';
 
 const START_NS = BigInt(Date.UTC(2026, 0, 5, 8)) * 1_000_000n;
 const MAX = (1n << 128n) - 1n;
-
-/** Account ids of all shapes; the last one is never opened by the start. */
-export const ACCOUNT_IDS: readonly bigint[] = [
-  1n,
-  2n,
-  3n,
-  1n << 64n,
-  MAX - 1n,
-  6n,
-  7n,
-  0x123n << 100n,
-];
 
 type IdSpec = {
   /** Twenty seconds of ids that slowly move on with time, or those before them, or odd ones. */
@@ -50,32 +40,12 @@ type EventSpec = {
   readonly credit: number;
   readonly amount: bigint;
   readonly timeoutSeconds: number;
+  /** Balancing and closing flags, of what moves money. */
+  readonly special: number;
+  /** Nanoseconds after the last imported transfer, when the batch is imported. */
+  readonly laterNs: bigint;
   readonly twist: Twist;
 };
-
-type Twist =
-  | 'none'
-  | 'timestamp'
-  | 'reserved flag'
-  | 'user data 128'
-  | 'user data 64'
-  | 'user data 32'
-  | 'timeout'
-  | 'other ledger'
-  | 'no ledger'
-  | 'no code'
-  | 'other code'
-  | 'hold named'
-  | 'other debit'
-  | 'other credit'
-  | 'zero debit'
-  | 'zero credit'
-  | 'max debit'
-  | 'max credit'
-  | 'amount'
-  | 'all'
-  | 'nothing'
-  | 'pending id';
 
 export type Action =
   | {
@@ -83,9 +53,23 @@ export type Action =
       readonly events: readonly EventSpec[];
       /** Whether the last one may be linked to nothing. */
       readonly open: boolean;
+      readonly imported: boolean;
     }
   | { readonly kind: 'again'; readonly back: number; readonly twist: Twist; readonly at: number }
-  | { readonly kind: 'accounts'; readonly accounts: readonly number[]; readonly odd: number }
+  | {
+      readonly kind: 'accounts';
+      readonly accounts: readonly number[];
+      readonly odd: number;
+      /** The place of the one that is bent; all of them when it is 3. */
+      readonly at: number;
+      readonly imported: boolean;
+    }
+  | {
+      readonly kind: 'freeze';
+      readonly account: number;
+      readonly frozen: boolean;
+      readonly expected: boolean;
+    }
   | { readonly kind: 'ledgers'; readonly odd: number }
   | {
       readonly kind: 'configure';
@@ -109,30 +93,6 @@ export type Hints = {
 };
 
 export type Sent = { readonly command: Command; readonly stamp: Stamp };
-
-const TWISTS: readonly Twist[] = [
-  'timestamp',
-  'reserved flag',
-  'user data 128',
-  'user data 64',
-  'user data 32',
-  'timeout',
-  'other ledger',
-  'no ledger',
-  'no code',
-  'other code',
-  'hold named',
-  'other debit',
-  'other credit',
-  'zero debit',
-  'zero credit',
-  'max debit',
-  'max credit',
-  'amount',
-  'all',
-  'nothing',
-  'pending id',
-];
 
 const twist = fc.oneof(
   { weight: 12, arbitrary: fc.constant<Twist>('none') },
@@ -181,6 +141,16 @@ const eventSpec: fc.Arbitrary<EventSpec> = fc.record({
   credit: accountIndex,
   amount,
   timeoutSeconds: fc.constantFrom(0, 0, 0, 1, 2, 30, 30, 30),
+  special: fc.oneof(
+    { weight: 12, arbitrary: fc.constant(0) },
+    { weight: 4, arbitrary: fc.constantFrom(16, 32, 48) },
+    { weight: 2, arbitrary: fc.constantFrom(64, 128, 192, 64 + 16, 128 + 32) },
+  ),
+  laterNs: fc.oneof(
+    { weight: 20, arbitrary: fc.constantFrom(1n, 1n, 1n, 5n, 1_000_000n) },
+    { weight: 4, arbitrary: fc.constantFrom(0n, -3n) },
+    { weight: 1, arbitrary: fc.constant(1n << 63n) },
+  ),
   twist,
 });
 
@@ -194,6 +164,19 @@ const action: fc.Arbitrary<Action> = fc.oneof(
         { weight: 19, arbitrary: fc.constant(false) },
         { weight: 1, arbitrary: fc.constant(true) },
       ),
+      imported: fc.oneof(
+        { weight: 4, arbitrary: fc.constant(false) },
+        { weight: 1, arbitrary: fc.constant(true) },
+      ),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('freeze' as const),
+      account: fc.nat(ACCOUNT_IDS.length - 1),
+      frozen: fc.constantFrom(true, false, false),
+      expected: fc.boolean(),
     }),
   },
   {
@@ -210,7 +193,9 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('accounts' as const),
       accounts: fc.array(fc.nat(ACCOUNT_IDS.length - 1), { minLength: 1, maxLength: 3 }),
-      odd: fc.nat(12),
+      odd: fc.nat(17),
+      at: fc.nat(3),
+      imported: fc.boolean(),
     }),
   },
   {
@@ -279,6 +264,15 @@ export class ScriptPlayer {
   #position = 0;
   readonly #batches: (readonly Transfer[])[] = [];
   readonly #holds: Transfer[] = [];
+  /** Where the imported timestamps have got to. */
+  #importedNs: bigint;
+  readonly #withImports: boolean;
+
+  /** `imports`: begins with imported accounts, in the past, so that transfers can follow them. */
+  constructor(imports = false) {
+    this.#withImports = imports;
+    this.#importedNs = START_NS - 1_000_000_000n;
+  }
 
   /** Ledgers and accounts that every script begins with. */
   opening(): Sent[] {
@@ -286,7 +280,13 @@ export class ScriptPlayer {
     const yen = { ledger: 392, currency: 'JPY', exponent: 0 };
     return [
       this.#stamped(ledgersCommand([euro, yen])),
-      this.#stamped(accountsCommand([0, 1, 2, 3, 4, 5, 6].map((index) => accountInput(index)))),
+      this.#stamped(
+        accountsCommand(
+          [0, 1, 2, 3, 4, 5, 6].map((index) =>
+            this.#withImports ? this.#imported(accountInput(index)) : accountInput(index),
+          ),
+        ),
+      ),
     ];
   }
 
@@ -325,7 +325,13 @@ export class ScriptPlayer {
         );
       }
       case 'accounts':
-        return accountsCommand(action.accounts.map((index) => accountInput(index, action.odd)));
+        return this.#accounts(action);
+      case 'freeze':
+        return accountFlagsCommand({
+          account: ACCOUNT_IDS[action.account]!.toString(16).padStart(32, '0'),
+          frozen: action.frozen,
+          expected_frozen: action.expected,
+        });
       case 'ledgers':
         return ledgersCommand(oddLedgers(action.odd));
       case 'configure':
@@ -341,15 +347,41 @@ export class ScriptPlayer {
     }
   }
 
-  #freshBatch({ events, open }: Extract<Action, { kind: 'transfers' }>): Command {
+  #accounts({ accounts, odd, at, imported }: Extract<Action, { kind: 'accounts' }>): Command {
+    return accountsCommand(
+      accounts.map((index, place) => {
+        const input = accountInput(index, at === 3 || at === place ? odd : 0);
+        return imported && input.timestamp_ns === undefined ? this.#imported(input) : input;
+      }),
+    );
+  }
+
+  #imported(input: AccountInput): AccountInput {
+    this.#importedNs += 1n;
+    return { ...input, flags: input.flags | 16, timestamp_ns: String(this.#importedNs) };
+  }
+
+  #freshBatch({ events, open, imported }: Extract<Action, { kind: 'transfers' }>): Command {
     const transfers = events.map((event) => {
-      const transfer = this.#transfer(event);
-      if (transfer.flags === 2 || transfer.flags === 3) this.#holds.push(transfer);
+      const plain = this.#transfer(event);
+      const transfer = imported ? this.#importedTransfer(plain, event.laterNs) : plain;
+      if ((transfer.flags & 0b1110) === 2) this.#holds.push(transfer);
       return transfer;
     });
     const last = transfers.at(-1)!;
     if (!open) transfers.splice(-1, 1, { ...last, flags: last.flags & ~1 });
     return this.#batch(transfers);
+  }
+
+  #importedTransfer(transfer: Transfer, laterNs: bigint): Transfer {
+    if (transfer.timestampNs !== 0n || (transfer.flags & 256) !== 0) return transfer;
+    // In the past, but in one of a few cases at the very edge of now.
+    if (laterNs === 5n) this.#importedNs = this.#nowNs - 6n;
+    const timestampNs = this.#importedNs + laterNs;
+    if (laterNs > 0n && laterNs < 1n << 62n) this.#importedNs = timestampNs;
+    // Most of them have no timeout, as it must be.
+    const timeoutSeconds = transfer.timeoutSeconds === 1 ? 1 : 0;
+    return { ...transfer, timestampNs, timeoutSeconds, flags: transfer.flags | 256 };
   }
 
   #batch(transfers: readonly Transfer[]): Command {
@@ -363,6 +395,8 @@ export class ScriptPlayer {
     const hold = typeof spec.hold === 'number' ? this.#holds.at(-1 - spec.hold) : undefined;
     const pendingId = hold?.id ?? this.#id(typeof spec.hold === 'number' ? spec.id : spec.hold);
     const modeFlags = { immediate: 0, pending: 2, post: 4, void: 8, odd: 6 }[spec.mode];
+    // A closing flag without pending is a fault: a rare one.
+    const special = spec.mode === 'pending' ? spec.special : spec.special & 48;
     const plain: Transfer = {
       id: this.#id(spec.id),
       debitAccountId: resolves ? 0n : ACCOUNT_IDS[spec.debit]!,
@@ -375,7 +409,7 @@ export class ScriptPlayer {
       timeoutSeconds: spec.mode === 'pending' ? spec.timeoutSeconds : 0,
       ledger: resolves ? 0 : 978,
       code: resolves ? 0 : 1,
-      flags: modeFlags | (spec.linked ? 1 : 0),
+      flags: modeFlags | (spec.linked ? 1 : 0) | (resolves ? 0 : special),
       timestampNs: 0n,
     };
     return twisted(plain, spec.twist, hold ?? plain);
@@ -407,104 +441,4 @@ export class ScriptPlayer {
         return assertNever(from, 'an id is from somewhere');
     }
   }
-}
-
-function twisted(transfer: Transfer, twist: Twist, hold: Transfer = transfer): Transfer {
-  switch (twist) {
-    case 'timestamp':
-      return { ...transfer, timestampNs: 1n };
-    case 'reserved flag':
-      return { ...transfer, flags: transfer.flags | 0x8000 };
-    case 'user data 128':
-      return { ...transfer, userData128: 1n << 90n };
-    case 'user data 64':
-      return { ...transfer, userData64: 1n << 63n };
-    case 'user data 32':
-      return { ...transfer, userData32: 0xffff_ffff };
-    case 'timeout':
-      return { ...transfer, timeoutSeconds: 0xffff_ffff };
-    case 'other ledger':
-      return { ...transfer, ledger: 392 };
-    case 'no ledger':
-      return { ...transfer, ledger: 0 };
-    case 'no code':
-      return { ...transfer, code: 0 };
-    case 'other code':
-      return { ...transfer, code: 0xffff };
-    case 'hold named': {
-      const { debitAccountId, creditAccountId, ledger, code } = hold;
-      return { ...transfer, debitAccountId, creditAccountId, ledger, code };
-    }
-    case 'other debit':
-      return { ...transfer, debitAccountId: 6n };
-    case 'other credit':
-      return { ...transfer, creditAccountId: 6n };
-    case 'zero debit':
-      return { ...transfer, debitAccountId: 0n };
-    case 'zero credit':
-      return { ...transfer, creditAccountId: 0n };
-    case 'max debit':
-      return { ...transfer, debitAccountId: MAX };
-    case 'max credit':
-      return { ...transfer, creditAccountId: MAX };
-    case 'amount':
-      return { ...transfer, amount: 2n };
-    case 'all':
-      return { ...transfer, amount: MAX };
-    case 'nothing':
-      return { ...transfer, amount: 0n };
-    case 'pending id':
-      return { ...transfer, pendingId: transfer.id };
-    case 'none':
-      return transfer;
-    default:
-      return assertNever(twist, 'a twist is a known one');
-  }
-}
-
-/** Accounts of both ledgers, with every limit; `odd` bends one of them. */
-function accountInput(index: number, odd = 0): AccountInput {
-  const plain: AccountInput = {
-    id: ACCOUNT_IDS[index]!.toString(16).padStart(32, '0'),
-    ledger: index === 5 ? 392 : 978,
-    code: 1,
-    flags: index === 3 ? 2 : index === 4 ? 4 : 0,
-    user_data_128: '0'.repeat(32),
-    user_data_64: '0',
-    user_data_32: 0,
-  };
-  const bent: readonly Partial<AccountInput>[] = [
-    {},
-    { flags: 8 },
-    { flags: 6 },
-    { id: '0'.repeat(32) },
-    { id: 'f'.repeat(32) },
-    { user_data_128: `${'0'.repeat(31)}1` },
-    { user_data_64: '18446744073709551615' },
-    { user_data_32: 4_294_967_295 },
-    { ledger: 0 },
-    { ledger: 111 },
-    { code: 0 },
-    { code: 65_535 },
-    { ledger: 392 },
-  ];
-  return { ...plain, ...bent[odd] };
-}
-
-function oddLedgers(odd: number): { ledger: number; currency: string; exponent: number }[] {
-  const euro = { ledger: 978, currency: 'EUR', exponent: 2 };
-  const other = { ledger: 111, currency: 'TOKEN', exponent: 18 };
-  return [
-    [euro],
-    [euro, other],
-    [other, { ...euro, currency: 'USD' }],
-    [{ ...other, exponent: 17 }],
-    [{ ...other, ledger: 0 }, euro],
-    [{ ...other, currency: 'token' }],
-    [other, { ...other, exponent: 19 }],
-    [
-      { ...other, ledger: 112 },
-      { ...other, ledger: 112 },
-    ],
-  ][odd]!;
 }

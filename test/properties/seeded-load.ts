@@ -11,6 +11,7 @@ import {
   TransferFlag,
 } from '../../src/base/transfer-record.ts';
 import {
+  accountFlagsCommand,
   accountsCommand,
   type Command,
   configureCommand,
@@ -23,13 +24,17 @@ import type { Sent } from './script.ts';
 const START_NS = BigInt(Date.UTC(2026, 0, 5, 8)) * 1_000_000n;
 const MAX = (1n << 128n) - 1n;
 const FIRST_ACCOUNT = 1000;
+/** What is imported happened an hour and more before. */
+const IMPORTED_BEFORE_NS = 7_200_000_000_000n;
 
 /** What is changed in one transfer of fifty: a fault, or another meaning. */
 const TWISTS: readonly Partial<Transfer>[] = [
   { id: 0n },
   { id: MAX },
   { timestampNs: 1n },
-  { flags: 0x10 },
+  { flags: 0x200 },
+  { flags: TransferFlag.imported },
+  { flags: TransferFlag.closingDebit },
   { flags: TransferFlag.pending | TransferFlag.voidPending },
   { debitAccountId: 0n },
   { debitAccountId: MAX },
@@ -58,6 +63,7 @@ export class SeededLoad {
   readonly #prng: Prng;
   #nowNs = START_NS;
   #position = 0;
+  #frozen = FIRST_ACCOUNT;
 
   constructor(seed: number, accountCount: number) {
     this.#prng = new Prng(seed);
@@ -70,10 +76,12 @@ export class SeededLoad {
     for (let first = 0; first < this.accountCount; first += 500) {
       yield this.#stamped(this.#accounts(first, Math.min(first + 500, this.accountCount)));
     }
+    yield this.#stamped(this.#importedBatch());
     for (let round = 0; round < batchCount; round++) {
       yield this.#stamped(this.#batch());
       this.#nowNs += BigInt(this.#prng.below(4000)) * 1_000_000n;
       if (this.#prng.chance(0.5)) yield this.#stamped(tickCommand());
+      yield this.#stamped(this.#freezing(round % 2 === 0));
       if (round === Math.floor(batchCount / 3)) yield this.#stamped(memoryFor(0, 3000));
       if (round === Math.floor((2 * batchCount) / 3)) yield this.#stamped(memoryFor(1, 500));
     }
@@ -92,12 +100,30 @@ export class SeededLoad {
         id: (FIRST_ACCOUNT + from + offset).toString(16).padStart(32, '0'),
         ledger: (from + offset) % 50 === 49 ? 392 : 978,
         code: 1,
-        flags: [0, 0, 0, 2, 4][(from + offset) % 5]!,
+        flags: 16 | [0, 0, 0, 2, 4][(from + offset) % 5]!,
         user_data_128: '0'.repeat(32),
         user_data_64: String(offset),
         user_data_32: offset,
+        timestamp_ns: String(START_NS - IMPORTED_BEFORE_NS + BigInt(from + offset)),
       })),
     );
+  }
+
+  #importedBatch(): Command {
+    const transfers = Array.from({ length: 200 }, (_, index) => {
+      const transfer = this.#movement(this.#id(), 0);
+      const timestampNs = START_NS - IMPORTED_BEFORE_NS / 2n + BigInt(index);
+      const flags = transfer.flags | TransferFlag.imported;
+      return { ...transfer, flags, timeoutSeconds: 0, timestampNs };
+    });
+    return transfersCommand(encodeTransfers(transfers));
+  }
+
+  /** Every even round freezes an account, the next one lets it go on. */
+  #freezing(frozen: boolean): Command {
+    if (frozen) this.#frozen = FIRST_ACCOUNT + this.#prng.below(this.accountCount);
+    const account = this.#frozen.toString(16).padStart(32, '0');
+    return accountFlagsCommand({ account, frozen, expected_frozen: !frozen });
   }
 
   #batch(): Command {
@@ -114,8 +140,7 @@ export class SeededLoad {
     const prng = this.#prng;
     if (this.sent.length > 0 && prng.chance(0.1)) return prng.pick(this.sent.slice(-2000));
     const linked = prng.chance(0.1) ? TransferFlag.linked : 0;
-    const unixMs = Number(this.#nowNs / 1_000_000n) - prng.below(5000);
-    const id = transferIdFrom(unixMs, BigInt(prng.uint32()) << 40n);
+    const id = this.#id();
     const hold = this.sent.length > 0 && prng.chance(0.3) ? prng.pick(this.sent) : undefined;
     const transfer =
       hold !== undefined && (hold.flags & TransferFlag.pending) !== 0
@@ -125,6 +150,11 @@ export class SeededLoad {
     return transfer;
   }
 
+  #id(): bigint {
+    const unixMs = Number(this.#nowNs / 1_000_000n) - this.#prng.below(5000);
+    return transferIdFrom(unixMs, BigInt(this.#prng.uint32()) << 40n);
+  }
+
   #resolution(id: bigint, linked: number, hold: Transfer): Transfer {
     const posts = this.#prng.chance(0.6);
     const mode = posts ? TransferFlag.postPending : TransferFlag.voidPending;
@@ -132,6 +162,14 @@ export class SeededLoad {
     const part = posts ? BigInt(1 + this.#prng.below(100)) : hold.amount;
     const amount = this.#prng.chance(0.3) ? whole : part;
     return { ...TRANSFER_DEFAULTS, id, pendingId: hold.id, amount, flags: mode | linked };
+  }
+
+  /** Few accounts close: thousands of transfers follow. */
+  #special(pending: boolean): number {
+    const prng = this.#prng;
+    if (pending && prng.chance(0.01)) return TransferFlag.closingDebit;
+    if (!prng.chance(0.1)) return 0;
+    return prng.pick([TransferFlag.balancingDebit, TransferFlag.balancingCredit]);
   }
 
   #movement(id: bigint, linked: number): Transfer {
@@ -145,7 +183,7 @@ export class SeededLoad {
       amount: BigInt(1 + prng.below(100)),
       ledger: 978,
       code: 1,
-      flags: pending | linked,
+      flags: pending | linked | this.#special(pending !== 0),
       timeoutSeconds: pending !== 0 && prng.chance(0.6) ? 1 + prng.below(60) : 0,
     };
   }

@@ -13,6 +13,7 @@ import {
 } from '../../src/base/transfer-record.ts';
 import {
   type AccountInput,
+  accountFlagsCommand,
   accountsCommand,
   type Command,
   CommandKind,
@@ -35,13 +36,25 @@ const UNIT_NS: { readonly [unit: string]: bigint } = {
   h: 3_600_000_000_000n,
   d: 86_400_000_000_000n,
 };
-const FLAGS: { readonly [name: string]: number } = {
+type FlagNames = { readonly [name: string]: number };
+
+const ACCOUNT_FLAGS: FlagNames = {
   debits_must_not_exceed_credits: AccountFlag.debitsMustNotExceedCredits,
   credits_must_not_exceed_debits: AccountFlag.creditsMustNotExceedDebits,
+  imported: AccountFlag.imported,
+  closed: AccountFlag.closed,
+  frozen: AccountFlag.frozen,
+};
+const TRANSFER_FLAGS: FlagNames = {
   linked: TransferFlag.linked,
   pending: TransferFlag.pending,
   post: TransferFlag.postPending,
   void: TransferFlag.voidPending,
+  balancing_debit: TransferFlag.balancingDebit,
+  balancing_credit: TransferFlag.balancingCredit,
+  closing_debit: TransferFlag.closingDebit,
+  closing_credit: TransferFlag.closingCredit,
+  imported: TransferFlag.imported,
 };
 const MODE_FLAGS: { readonly [verb: string]: number } = {
   transfer: 0,
@@ -123,6 +136,11 @@ export class ScenarioPlayer {
         return equal(`${this.#apply(tickCommand()).expired} expired`, answer);
       case 'raw':
         return this.#expectOne(this.#apply(rawCommand(left)), answer);
+      case 'freeze':
+      case 'unfreeze':
+        return this.#expectOne(this.#apply(this.#freezing(words)), answer);
+      case 'flags':
+        return equal(this.#flagNames(words[1]!), answer);
       case 'balance':
         return this.#balance(words);
       case 'look':
@@ -209,11 +227,33 @@ export class ScenarioPlayer {
       id: hex(this.#accountId(name)),
       ledger,
       code: numberOption(options, 'code'),
-      flags: flagsOption(options),
+      flags: flagsOption(options, ACCOUNT_FLAGS),
       user_data_128: hex(BigInt(options.get('user_data_128') ?? '0')),
       user_data_64: options.get('user_data_64') ?? '0',
       user_data_32: numberOption(options, 'user_data_32'),
+      ...(options.has('timestamp') && { timestamp_ns: String(this.#timestampNs(options)) }),
     };
+  }
+
+  /** `freeze alice` takes her to be free, `unfreeze alice` to be frozen. */
+  #freezing([verb = '', name = '']: readonly string[]): Command {
+    const frozen = verb === 'freeze';
+    const account = hex(this.#accountId(name));
+    return accountFlagsCommand({ account, frozen, expected_frozen: !frozen });
+  }
+
+  /** The flags of an account by name, joined by +; `none` when it has none. */
+  #flagNames(name: string): string {
+    const flags = this.#books.account(this.#accountId(name))?.flags;
+    if (flags === undefined) throw new Error(`there is no account ${name}`);
+    const names = Object.entries(ACCOUNT_FLAGS).filter(([, bit]) => (flags & bit) !== 0);
+    return names.map(([flag]) => flag).join('+') || 'none';
+  }
+
+  /** Nanoseconds since 1970, or relative to now: `timestamp=-5s`. */
+  #timestampNs(options: Options): bigint {
+    const text = options.get('timestamp') ?? '0';
+    return /^[0-9]+$/.test(text) ? BigInt(text) : this.#nowNs + durationNs(text);
   }
 
   #transfer(words: readonly string[]): Transfer {
@@ -244,8 +284,8 @@ export class ScenarioPlayer {
       timeoutSeconds: numberOption(options, 'timeout'),
       ledger: pick('ledger', start.ledger),
       code: pick('code', start.code),
-      flags: flags | flagsOption(options),
-      timestampNs: BigInt(options.get('timestamp') ?? '0'),
+      flags: flags | flagsOption(options, TRANSFER_FLAGS),
+      timestampNs: this.#timestampNs(options),
     };
   }
 
@@ -376,12 +416,12 @@ function numberOption(options: Options, key: string): number {
 }
 
 /** Names joined by +, or a number. */
-function flagsOption(options: Options): number {
+function flagsOption(options: Options, known: FlagNames): number {
   const text = options.get('flags');
   if (text === undefined) return 0;
   if (/^[0-9]+$/.test(text)) return Number(text);
   return text.split('+').reduce((flags, name) => {
-    const flag = FLAGS[name];
+    const flag = known[name];
     if (flag === undefined) throw new Error(`there is no flag ${name}`);
     return flags | flag;
   }, 0);

@@ -3,7 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Compile } from 'typebox/compile';
-import { LEDGER, accountId, call, createBookedNode, transferBody } from '../testing/fake-node.ts';
+import {
+  LEDGER,
+  accountId,
+  call,
+  createBookedNode,
+  createFakeNode,
+  transferBody,
+} from '../testing/fake-node.ts';
 import { AccountAnswer } from '../schemas.ts';
 
 const isAccountAnswer = Compile(AccountAnswer);
@@ -110,4 +117,66 @@ test('an account that does not exist is 404', async () => {
   const { status, body } = await call(node, 'GET', `/v1/accounts/${accountId(77)}`);
   assert.equal(status, 404);
   assert.equal(body.code, 'account_not_found');
+});
+
+test('an account is frozen and unfrozen, and asking again changes nothing', async () => {
+  await using node = await createBookedNode();
+  const url = `/v1/accounts/${accountId(1)}`;
+  const change = async (verb: string, body?: object) => {
+    const answer = await call(node, 'POST', `${url}/${verb}`, body);
+    assert.equal(answer.status, 200);
+    assert.ok(isAccountAnswer.Check(answer.body));
+    return answer.body.flags;
+  };
+  assert.deepEqual(await change('freeze'), ['frozen']);
+  assert.deepEqual(await change('freeze', {}), ['frozen']);
+  const refused = await call(node, 'POST', '/v1/transfers', transferBody(1));
+  assert.deepEqual([refused.status, refused.body.code], [409, 'debit_account_frozen']);
+  assert.deepEqual(await change('unfreeze'), []);
+  assert.deepEqual(await change('unfreeze'), []);
+  assert.equal((await call(node, 'POST', '/v1/transfers', transferBody(2))).status, 201);
+
+  const missing = await call(node, 'POST', `/v1/accounts/${accountId(9)}/freeze`);
+  assert.deepEqual([missing.status, missing.body.code], [404, 'account_not_found']);
+  const odd = await call(node, 'POST', `${url}/freeze`, { reason: 'x' });
+  assert.deepEqual([odd.status, odd.body.code], [400, 'unknown_field']);
+  assert.equal((await call(node, 'POST', '/v1/accounts/acc_1/freeze')).body.code, 'id_malformed');
+});
+
+test('closing, balancing and importing show in flags, amounts and timestamps', async () => {
+  await using node = await createBookedNode();
+  await call(node, 'POST', '/v1/transfers', transferBody(1));
+  const all = '340282366920938463463374607431768211455';
+  const closing = transferBody(2, {
+    debit_account_id: accountId(2),
+    credit_account_id: accountId(1),
+    amount: all,
+    flags: ['pending', 'balancing_debit', 'closing_debit'],
+  });
+  const { status, body } = await call(node, 'POST', '/v1/transfers', closing);
+  assert.deepEqual([status, body.amount, body.flags], [201, '1250', closing['flags']]);
+  const closed = await call(node, 'GET', `/v1/accounts/${accountId(2)}`);
+  assert.deepEqual(closed.body.flags, ['closed']);
+  assert.ok(isAccountAnswer.Check(closed.body));
+
+  const old = { id: accountId(7), ledger: LEDGER, code: 1, flags: ['imported'], timestamp_ns: '5' };
+  const refused = await call(node, 'POST', '/v1/accounts', old);
+  assert.equal(refused.body.code, 'account_imported_event_timestamp_must_not_regress');
+  assert.equal(
+    (await call(node, 'POST', '/v1/accounts', { ...old, flags: ['closed'] })).body.code,
+    'flag_unknown',
+  );
+
+  await using fresh = createFakeNode();
+  await call(fresh, 'PUT', `/v1/ledgers/${LEDGER}`, { currency: 'EUR', exponent: 2 });
+  const accounts = [1, 2].map((number) => ({
+    ...old,
+    id: accountId(number),
+    timestamp_ns: String(number),
+  }));
+  await call(fresh, 'POST', '/v1/accounts/batch', { accounts });
+  const transfer = transferBody(1, { flags: ['imported'], timestamp_ns: '3' });
+  const imported = await call(fresh, 'POST', '/v1/transfers', transfer);
+  assert.deepEqual([imported.status, imported.body.timestamp_ns], [201, '3']);
+  assert.equal((await call(fresh, 'POST', '/v1/transfers', transfer)).status, 200);
 });

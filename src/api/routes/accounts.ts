@@ -1,12 +1,12 @@
-// Accounts: opened one by one or in batches, read by id.
+// Accounts: opened one by one or in batches, frozen, read by id.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Account } from '../../base/account.ts';
 import { ID_PREFIX, parseId } from '../../base/ids.ts';
-import { accountsCommand } from '../../domain/commands.ts';
+import { accountFlagsCommand, accountsCommand } from '../../domain/commands.ts';
 import type { DomainState } from '../../domain/domain.ts';
 import { findAccount, findLedger } from '../../domain/queries.ts';
-import { CREATED, isSuccess } from '../../domain/refusals.ts';
+import { CREATED, REFUSAL, isSuccess } from '../../domain/refusals.ts';
 import { assert } from '../../base/assert.ts';
 import {
   type Context,
@@ -16,7 +16,7 @@ import {
   sendJson,
   submit,
 } from '../context.ts';
-import { readAccount, readAccounts } from '../input.ts';
+import { readAccount, readAccounts, readNothing } from '../input.ts';
 import { accountText, batchText, lookupText } from '../output.ts';
 import { ApiProblem, inputProblem } from '../problems.ts';
 import { AccountLookupRequest, NoQuery } from '../schemas.ts';
@@ -34,6 +34,11 @@ export function accountRoutes(app: FastifyInstance, context: Context): void {
     { schema: { ...schema, body: AccountLookupRequest } },
     (request, reply) => lookupAccounts(context, request, reply),
   );
+  for (const verb of ['freeze', 'unfreeze'] as const) {
+    app.post(`/v1/accounts/:id/${verb}`, { schema }, (request, reply) =>
+      freezeAccount(context, request, reply, verb === 'freeze'),
+    );
+  }
   app.get('/v1/accounts/:id', { schema }, (request, reply) => getAccount(context, request, reply));
 }
 
@@ -57,6 +62,32 @@ async function postAccounts(context: Context, request: FastifyRequest, reply: Fa
   return sendJson(reply, 200, position, batchText(position, ids, outcome.codes));
 }
 
+/**
+ * Takes the account to be in the other state. Where it is in the wanted one already, the books say
+ * so, and nothing is to be done: whoever asks hears what stands in the journal, not a guess.
+ */
+async function freezeAccount(
+  context: Context,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  frozen: boolean,
+) {
+  readNothing(request.body);
+  const id = idOf(request);
+  const account = id.toString(16).padStart(32, '0');
+  const command = accountFlagsCommand({ account, frozen, expected_frozen: !frozen });
+  const { outcome, position } = await submit(context, reply, command);
+  const code = outcome.codes[0]!;
+  if (code !== CREATED && code !== REFUSAL.account_flags_changed_meanwhile) {
+    throw refusalProblem(code, position);
+  }
+  const state = booksAfterOutcome(context);
+  const view = findAccount(state, id);
+  assert(view !== undefined, 'an account whose state was changed exists');
+  const now = Math.max(position, context.engine.status().position);
+  return sendJson(reply, 200, now, textOf(state, view));
+}
+
 function lookupAccounts(context: Context, request: FastifyRequest, reply: FastifyReply) {
   const reading = readBooks(context);
   const found: string[] = [];
@@ -71,17 +102,20 @@ function lookupAccounts(context: Context, request: FastifyRequest, reply: Fastif
 }
 
 function getAccount(context: Context, request: FastifyRequest, reply: FastifyReply) {
-  const id = parseId('account', (request.params as { readonly id: string }).id);
-  if (id === undefined) {
-    const detail = 'An account id is acc_ and 32 lower-case hex digits.';
-    throw inputProblem([{ parameter: 'id', code: 'id_malformed', detail }]);
-  }
+  const id = idOf(request);
   const reading = readBooks(context);
   const account = findAccount(reading.state, id);
   if (account === undefined) {
     throw new ApiProblem('account_not_found', { position: reading.position });
   }
   return sendJson(reply, 200, reading.position, textOf(reading.state, account));
+}
+
+function idOf(request: FastifyRequest): bigint {
+  const id = parseId('account', (request.params as { readonly id: string }).id);
+  if (id !== undefined) return id;
+  const detail = 'An account id is acc_ and 32 lower-case hex digits.';
+  throw inputProblem([{ parameter: 'id', code: 'id_malformed', detail }]);
 }
 
 function textOf(state: DomainState, account: Account): string {

@@ -45,7 +45,7 @@ async function postTransfer(context: Context, request: FastifyRequest, reply: Fa
   if (!isSuccess(code)) throw refusalProblem(code, position);
   const sent = decodeTransfer(new DataView(record.buffer), 0);
   const state = booksAfterOutcome(context);
-  const view = findTransfer(state, sent.id) ?? forgotten(sent, outcome.timeNs);
+  const view = findTransfer(state, sent.id) ?? acceptedAsSent(sent, outcome.timeNs);
   return sendJson(reply, code === CREATED ? 201 : 200, position, textOf(state, view));
 }
 
@@ -53,10 +53,10 @@ async function postTransfer(context: Context, request: FastifyRequest, reply: Fa
  * Where memory for ids is so small that the record has been forgotten before the answer is written,
  * the answer is the transfer as it was sent.
  */
-function forgotten(sent: Transfer, timestampNs: bigint): TransferView {
+export function acceptedAsSent(sent: Transfer, timestampNs: bigint): TransferView {
   const pending = (sent.flags & TransferFlag.pending) !== 0;
   return {
-    transfer: { ...sent, timestampNs },
+    transfer: { ...sent, timestampNs: sent.timestampNs || timestampNs },
     state: 'accepted',
     hold: pending ? 'pending' : 'none',
   };
@@ -92,6 +92,6 @@ function getTransfer(context: Context, request: FastifyRequest, reply: FastifyRe
   return sendJson(reply, 200, position, textOf(state, view));
 }
 
-function textOf(state: DomainState, view: TransferView): string {
+export function textOf(state: DomainState, view: TransferView): string {
   return transferText(view, findLedger(state, view.transfer.ledger)?.currency ?? '');
 }

@@ -1,4 +1,4 @@
-// `holdfast account create|get|list-by-ids`.
+// `holdfast account create|get|list-by-ids|freeze|unfreeze`.
 
 import { type Command, Option } from 'commander';
 import { formatId } from '../../base/ids.ts';
@@ -32,6 +32,7 @@ type CreateOptions = UserDataOptions & {
   readonly ledger?: string;
   readonly code: string;
   readonly limit?: 'debits' | 'credits';
+  readonly timestampNs?: string;
 };
 
 export function addAccountCommands(program: Command, run: Run): void {
@@ -48,7 +49,8 @@ export function addAccountCommands(program: Command, run: Run): void {
         'debits',
         'credits',
       ]),
-    );
+    )
+    .option('--timestamp-ns <number>', 'import it with this time (nanoseconds since 1970)');
   addUserDataOptions(create).action(
     run<CreateOptions>(async ({ io, options }) => {
       const output = new Output(io, options);
@@ -81,6 +83,26 @@ export function addAccountCommands(program: Command, run: Run): void {
         return await listAccounts(client, output, ids);
       }),
     );
+  group
+    .command('freeze')
+    .description('stop an account: nothing begins with it, what is held can be given back')
+    .argument('<id>')
+    .action(freezeAction(run, 'freeze'));
+  group
+    .command('unfreeze')
+    .description('let a frozen account go on')
+    .argument('<id>')
+    .action(freezeAction(run, 'unfreeze'));
+}
+
+function freezeAction(run: Run, verb: 'freeze' | 'unfreeze'): ReturnType<Run> {
+  return run<object>(async ({ io, options, args }) => {
+    const id = readAccountId(args[0] ?? '');
+    const output = new Output(io, options);
+    await using client = await connect(io, options);
+    await showAccount(client, output, await client.accounts[verb](id));
+    return ExitCode.ok;
+  });
 }
 
 export function addUserDataOptions(command: Command): Command {
@@ -120,8 +142,16 @@ async function createAccount(
     options.limit === 'debits'
       ? 'debits_must_not_exceed_credits'
       : 'credits_must_not_exceed_debits';
-  const flags = options.limit === undefined ? 0 : (ACCOUNT_FLAG_NAMES[flag] ?? 0);
-  const account: NewAccount = { id, ledger: ledger.ledger, code, flags, ...userData };
+  const limit = options.limit === undefined ? 0 : (ACCOUNT_FLAG_NAMES[flag] ?? 0);
+  const { timestampNs } = options;
+  const account: NewAccount = {
+    id,
+    ledger: ledger.ledger,
+    code,
+    flags: timestampNs === undefined ? limit : limit | (ACCOUNT_FLAG_NAMES['imported'] ?? 0),
+    ...userData,
+    ...(timestampNs !== undefined && { timestampNs: readU64('--timestamp-ns', timestampNs) }),
+  };
   if (!output.isJson && output.isTerminal) output.note(`opening ${formatId('account', id)} ...`);
   const { status, value } = await client.accounts.create(account).catch((error: unknown) => {
     throw withId(error, formatId('account', id), 'account');

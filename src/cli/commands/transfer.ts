@@ -1,8 +1,9 @@
-// `holdfast transfer create|post|void|get`. An id is made once, before the first attempt, and named
-// in every failure: sending it again with --id is always safe.
+// `holdfast transfer create|post|void|get|revert`. An id is made once, before the first attempt,
+// and named in every failure: sending it again with --id is always safe.
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { formatId } from '../../base/ids.ts';
+import { U128_MAX } from '../../base/u128.ts';
 import type { Client, Created } from '../../client/http-client.ts';
 import type { Ledger, NewTransfer, TransferView } from '../../client/wire.ts';
 import { connect } from '../connection.ts';
@@ -16,6 +17,7 @@ import {
   readAmount,
   readNumber,
   readTransferId,
+  readU64,
 } from '../inputs.ts';
 import { Output, transferPairs } from '../output.ts';
 import type { Run } from '../run.ts';
@@ -31,11 +33,14 @@ type CreateOptions = UserDataOptions & {
   readonly code: string;
   readonly hold?: boolean;
   readonly expiresAfter?: string;
+  readonly flag?: readonly string[];
+  readonly timestampNs?: string;
 };
 
 type ResolveOptions = { readonly id?: string; readonly amount?: string };
 
 const ID_TEXT = 'tr_ and 32 hex digits (made if absent); reuse it to ask again';
+const FLAGS = ['balancing_debit', 'balancing_credit', 'closing_debit', 'closing_credit'];
 
 export function addTransferCommands(program: Command, run: Run): void {
   const group = program.command('transfer').description('move money, now or in two steps');
@@ -44,13 +49,20 @@ export function addTransferCommands(program: Command, run: Run): void {
     .description('move money from the debit account to the credit account')
     .requiredOption('--debit <id>', 'account to debit')
     .requiredOption('--credit <id>', 'account to credit')
-    .requiredOption('--amount <decimal>', 'like 12.50')
+    .requiredOption('--amount <decimal>', 'like 12.50; max with a balancing flag')
     .option('--currency <code>', 'like EUR')
     .option('--ledger <number>', 'the ledger by number, instead of --currency')
     .option('--code <number>', 'your own classification, 1 to 65535', '1')
     .option('--id <id>', ID_TEXT)
     .option('--hold', 'only reserve the amount; post or void it later')
-    .option('--expires-after <seconds>', 'release the hold by itself after this time');
+    .option('--expires-after <seconds>', 'release the hold by itself after this time')
+    .addOption(
+      new Option(
+        '--flag <name...>',
+        'the amount is an upper bound; the hold closes an account',
+      ).choices(FLAGS),
+    )
+    .option('--timestamp-ns <number>', 'import it with this time (nanoseconds since 1970)');
   addUserDataOptions(create).action(
     run<CreateOptions>(async ({ io, options }) => {
       const output = new Output(io, options);
@@ -73,6 +85,20 @@ export function addTransferCommands(program: Command, run: Run): void {
     .option('--id <id>', ID_TEXT)
     .action(resolveAction(run, 'voidPending'));
   group
+    .command('revert')
+    .description('move the same amount back; once, however often it is asked')
+    .argument('<id>')
+    .action(
+      run<object>(async ({ io, options, args }) => {
+        const id = readTransferId(args[0] ?? '');
+        const output = new Output(io, options);
+        await using client = await connect(io, options);
+        const { status, value } = await client.transfers.revert(id);
+        await showTransfer(client, output, value, undefined, status);
+        return ExitCode.ok;
+      }),
+    );
+  group
     .command('get')
     .description('one transfer, and what became of its hold')
     .argument('<id>')
@@ -88,16 +114,25 @@ export function addTransferCommands(program: Command, run: Run): void {
 }
 
 async function newTransfer(options: CreateOptions, ledger: Ledger): Promise<NewTransfer> {
-  const { TransferFlag } = await import('../../base/transfer-record.ts');
-  const isHold = options.hold === true;
+  const { TRANSFER_FLAG_NAMES } = await import('../../client/wire.ts');
+  const names = [...(options.flag ?? [])];
+  if (options.hold === true) names.push('pending');
+  if (options.timestampNs !== undefined) names.push('imported');
+  const flags = names.reduce((bits, name) => bits | (TRANSFER_FLAG_NAMES[name] ?? 0), 0);
+  const isBounded = names.some((name) => name.startsWith('balancing_'));
+  const amount =
+    isBounded && options.amount === 'max' ? U128_MAX : readAmount(options.amount, ledger);
   return {
     id: await transferId(options.id),
     debitAccountId: readAccountId(options.debit),
     creditAccountId: readAccountId(options.credit),
-    amount: readAmount(options.amount, ledger),
+    amount,
     ledger: ledger.ledger,
     code: readNumber('--code', options.code, CODE_RANGE),
-    ...(isHold && { flags: TransferFlag.pending }),
+    ...(flags !== 0 && { flags }),
+    ...(options.timestampNs !== undefined && {
+      timestampNs: readU64('--timestamp-ns', options.timestampNs),
+    }),
     ...(options.expiresAfter !== undefined && {
       timeoutSeconds: readNumber('--expires-after', options.expiresAfter, U32_RANGE),
     }),

@@ -90,13 +90,15 @@ export class FakeNode implements AsyncDisposable {
   }
 
   #answer(method: string, path: string, body: Json): [number, Json] {
-    const [, , group = '', item] = path.split('/');
+    const [, , group = '', item, verb] = path.split('/');
+    if (group === 'postings') return this.#post(body);
     if (path === '/v1/status') {
       const books = { EUR: { debits_posted: '0', credits_posted: '0' } };
       return [200, { role: 'leading', epoch: 1, position: this.#position, books }];
     }
     if (group === 'ledgers') return this.#ledgers(method, item, body);
     if (group === 'accounts' || group === 'transfers') {
+      if (item !== undefined && verb !== undefined) return this.#act(group, item, verb);
       if (method === 'GET') return this.#get(group, item ?? '');
       if (item === 'lookup') return this.#lookup(group, body);
       if (item === 'batch') return this.#batch(group, body);
@@ -141,6 +143,29 @@ export class FakeNode implements AsyncDisposable {
     if (code !== undefined) return problem(422, code);
     const isNew = this.#put(group, body);
     return [isNew ? 201 : 200, this.#table(group).get(id) ?? {}];
+  }
+
+  /** `freeze`, `unfreeze` and `revert`, as far as a caller sees them. */
+  #act(group: string, id: string, verb: string): [number, Json] {
+    const [status, found] = this.#get(group, id);
+    if (status !== 200) return [status, found];
+    if (verb === 'revert') return [201, found];
+    found['flags'] = verb === 'freeze' ? ['frozen'] : [];
+    return [200, found];
+  }
+
+  /** Each leg is shown as one transfer: what the pairs are is the node's business. */
+  #post(body: Json): [number, Json] {
+    const legs = (body['legs'] ?? []) as Json[];
+    const transfers = legs.map((leg) => ({
+      ...defaultsOf('transfers'),
+      id: `tr_${'0'.repeat(32)}`,
+      amount: leg['amount'],
+      debit_account_id: leg['account_id'],
+      credit_account_id: leg['account_id'],
+      currency: 'EUR',
+    }));
+    return [201, { id: body['id'] ?? `po_${'0'.repeat(32)}`, status: 'created', transfers }];
   }
 
   #batch(group: string, body: Json): [number, Json] {

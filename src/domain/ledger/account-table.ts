@@ -16,7 +16,7 @@
 //     28     2 user data 64        little-endian
 //     30     2 timestamp           little-endian
 
-import { IdIndex, hashId } from './id-index.ts';
+import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
 import { CHUNK_RECORDS, RecordChunks } from './record-chunks.ts';
 
 export const ACCOUNT_WORDS = 32;
@@ -49,6 +49,23 @@ export class AccountTable {
   /** The number of the account whose id stands at `key[k]`; or NO_RECORD. */
   find(key: Uint32Array, k: number): number {
     return this.#index.find(hashId(key, k), key, k);
+  }
+
+  /** The number of the account that was opened last; or NO_RECORD. */
+  get last(): number {
+    return this.#count === 0 ? NO_RECORD : this.#count - 1;
+  }
+
+  flagsOf(account: number): number {
+    const words = this.records.wordsOf(account);
+    return words[this.records.offsetOf(account) + AccountWord.codeAndFlags]! >>> 16;
+  }
+
+  /** Sets or takes off flag bits of an account. */
+  setFlags(account: number, bits: number, on: boolean): void {
+    const words = this.records.wordsOf(account);
+    const i = this.records.offsetOf(account) + AccountWord.codeAndFlags;
+    words[i] = on ? words[i]! | (bits << 16) : words[i]! & ~(bits << 16);
   }
 
   /** Loads the account's balances. */

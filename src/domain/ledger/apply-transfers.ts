@@ -11,6 +11,8 @@ import { undoAll } from './undo-deeds.ts';
 export function applyTransfers(kernel: LedgerKernel, words: Uint32Array, codes: Uint16Array): void {
   assert(words.length === codes.length * TRANSFER_WORDS, 'one code for each record');
   kernel.ahead.restart();
+  // The first transfer says whether this is an import.
+  kernel.importing = ((words[TransferWord.codeAndFlags]! >>> 16) & TransferFlag.imported) !== 0;
   let index = 0;
   while (index < codes.length) {
     if (isLinked(words, index)) {
@@ -24,6 +26,15 @@ export function applyTransfers(kernel: LedgerKernel, words: Uint32Array, codes: 
     codes[index] = code;
     index += 1;
   }
+  if (!kernel.importing) noteLastTransfer(kernel, codes);
+}
+
+/** Imported transfers note their own time one by one, others once for the batch. */
+function noteLastTransfer(kernel: LedgerKernel, codes: Uint16Array): void {
+  const last = codes.lastIndexOf(CREATED);
+  if (last === -1) return;
+  kernel.beginEvent(last);
+  kernel.lastTransferTime.set(kernel.eventTime);
 }
 
 function isLinked(words: Uint32Array, index: number): boolean {
@@ -45,7 +56,7 @@ function applyChain(
 
   // What the first event answers is what all must answer: done now, or done before.
   let wanted = CREATED;
-  kernel.undo.start();
+  kernel.undo.start(kernel.lastTransferTime);
   for (let index = first; index <= last; index++) {
     kernel.beginEvent(index);
     kernel.ahead.reach(words, index);

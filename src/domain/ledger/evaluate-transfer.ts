@@ -9,7 +9,8 @@ import {
   TransferWord,
 } from '../../base/transfer-record.ts';
 import { isMax128, isZero128 } from '../../base/u128.ts';
-import { REFUSAL } from '../refusals.ts';
+import { CREATED, REFUSAL } from '../refusals.ts';
+import { compareTime } from './expiry-heap.ts';
 import { NO_RECORD } from './id-index.ts';
 import type { LedgerKernel } from './kernel.ts';
 import { moveMoney } from './move-money.ts';
@@ -19,13 +20,23 @@ import { compareWithRecord } from './same-again.ts';
 
 const RESOLVING = TransferFlag.postPending | TransferFlag.voidPending;
 const KINDS = TransferFlag.pending | RESOLVING;
+/** What only a transfer that moves money of its own may do. */
+const MOVING =
+  TransferFlag.balancingDebit |
+  TransferFlag.balancingCredit |
+  TransferFlag.closingDebit |
+  TransferFlag.closingCredit;
 
 /** Event `index` of the batch in `words`; it has been begun, and looked ahead at. */
 export function evaluateTransfer(kernel: LedgerKernel, words: Uint32Array, index: number): number {
   const o = index * TRANSFER_WORDS;
   const time = o + TransferWord.timestampNs;
-  if (words[time] !== 0 || words[time + 1] !== 0) return REFUSAL.timestamp_must_be_zero;
   const flags = words[o + TransferWord.codeAndFlags]! >>> 16;
+  const imported = flags & TransferFlag.imported;
+  if ((words[time]! | words[time + 1]! | imported) !== 0 || kernel.importing) {
+    const fault = checkTimestamp(kernel, words, time, imported !== 0);
+    if (fault !== CREATED) return fault;
+  }
   if ((flags & ~TRANSFER_FLAGS_KNOWN) !== 0) return REFUSAL.reserved_flag;
   if (isZero128(words, o)) return REFUSAL.id_must_not_be_zero;
   if (isMax128(words, o)) return REFUSAL.id_must_not_be_max;
@@ -41,11 +52,29 @@ export function evaluateTransfer(kernel: LedgerKernel, words: Uint32Array, index
   remembered.makeRoom();
   if (second < remembered.edge) return REFUSAL.id_expired;
 
+  if ((flags & RESOLVING) === 0) return moveMoney(kernel, words, index, second);
   const kind = flags & KINDS;
-  if ((kind & (kind - 1)) !== 0) return REFUSAL.flags_are_mutually_exclusive;
-  return (kind & RESOLVING) === 0
-    ? moveMoney(kernel, words, index, second)
-    : resolveHold(kernel, words, index, second);
+  if ((kind & (kind - 1)) !== 0 || (flags & MOVING) !== 0) {
+    return REFUSAL.flags_are_mutually_exclusive;
+  }
+  return resolveHold(kernel, words, index, second);
+}
+
+/** Checks 2 and 3. */
+function checkTimestamp(
+  kernel: LedgerKernel,
+  words: Uint32Array,
+  time: number,
+  imported: boolean,
+): number {
+  if (kernel.importing && !imported) return REFUSAL.imported_event_expected;
+  if (!kernel.importing && imported) return REFUSAL.imported_event_not_expected;
+  if (!imported) return REFUSAL.timestamp_must_be_zero;
+  const zero = (words[time]! | words[time + 1]!) === 0;
+  if (zero || words[time + 1]! >>> 31 !== 0) return REFUSAL.imported_event_timestamp_out_of_range;
+  return compareTime(words, time, kernel.commandTime, 0) > 0
+    ? REFUSAL.imported_event_timestamp_must_not_advance
+    : CREATED;
 }
 
 /** After a transient refusal: whatever arrives late under this id is `id_already_failed`. */

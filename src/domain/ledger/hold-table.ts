@@ -7,7 +7,7 @@
 //      4     1 debit account       account number
 //      5     1 credit account      account number
 //      6     1 ledger
-//      7     1 code
+//      7     1 code, flags         of the pending transfer; code in the low half
 //      8     4 amount              little-endian
 //     12     2 expiry              nanoseconds since 1970, 0 = never; little-endian
 //     14     2 timestamp           the pending transfer's own; unique, so it orders holds
@@ -23,7 +23,7 @@ export const HoldWord = {
   debitAccount: 4,
   creditAccount: 5,
   ledger: 6,
-  code: 7,
+  codeAndFlags: 7,
   amount: 8,
   expiryNs: 12,
   timestampNs: 14,

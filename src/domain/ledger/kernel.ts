@@ -22,6 +22,11 @@ export class LedgerKernel {
   readonly ahead: LookAhead;
   readonly remembered: RememberedTransfers;
 
+  /** Timestamp of the transfer that was accepted last; imported ones must be later. */
+  readonly lastTransferTime = new Uint32Array(2);
+  /** Whether the batch at work is an import: its records carry their own timestamps. */
+  importing = false;
+
   /** Timestamp of the event at work: low and high word. */
   readonly eventTime = new Uint32Array(2);
   /** Ids with later milliseconds come from the future. */
@@ -34,7 +39,7 @@ export class LedgerKernel {
   readonly sum = new Uint32Array(4);
 
   /** Time of the command: of its first event. */
-  readonly #commandTime = new Uint32Array(2);
+  readonly commandTime = new Uint32Array(2);
 
   constructor(dedupeBytesMax: number) {
     this.remembered = new RememberedTransfers(dedupeBytesMax);
@@ -43,21 +48,29 @@ export class LedgerKernel {
 
   /** Every command begins here: its time decides what is forgotten and what is future. */
   beginCommand(timeNs: bigint, dedupeWindowSeconds: number): void {
-    this.#commandTime[0] = Number(timeNs & 0xffff_ffffn);
-    this.#commandTime[1] = Number(timeNs >> 32n);
+    this.commandTime[0] = Number(timeNs & 0xffff_ffffn);
+    this.commandTime[1] = Number(timeNs >> 32n);
     this.idUnixMsMax = Number(timeNs / NS_PER_MS) + ID_AHEAD_MS_MAX;
     this.remembered.raiseEdge(Number(timeNs / NS_PER_S) - dedupeWindowSeconds);
     this.beginEvent(0);
   }
 
   beginEvent(index: number): void {
-    const low = (this.#commandTime[0]! + index) >>> 0;
+    const low = (this.commandTime[0]! + index) >>> 0;
     const carry = low < index ? 1 : 0;
     this.eventTime[0] = low;
-    this.eventTime[1] = this.#commandTime[1]! + carry;
+    this.eventTime[1] = this.commandTime[1]! + carry;
   }
 
   eventTimeNs(): bigint {
-    return (BigInt(this.eventTime[1]!) << 32n) | BigInt(this.eventTime[0]!);
+    return toNs(this.eventTime);
   }
+
+  commandTimeNs(): bigint {
+    return toNs(this.commandTime);
+  }
+}
+
+function toNs(time: Uint32Array): bigint {
+  return (BigInt(time[1]!) << 32n) | BigInt(time[0]!);
 }

@@ -24,6 +24,8 @@ export type LedgerImage = {
   readonly accounts: number;
   readonly holds: number;
   readonly remembered: number;
+  /** Low and high word. */
+  readonly lastTransferTime: readonly [number, number];
 };
 
 /** Number, exponent, length of the currency, currency (16); then the totals. */
@@ -157,6 +159,7 @@ export function restoreLedger(
     restoreRemembered(kernel, bytes);
   }
   kernel.books.mix.set(expected.mix);
+  kernel.lastTransferTime.set(expected.lastTransferTime);
   assert(kernel.ledgers.count === expected.ledgers, 'the image has all ledgers');
   assert(kernel.accounts.count === expected.accounts, 'the image has all accounts');
   assert(kernel.holds.count === expected.holds, 'the image has all holds');

@@ -1,6 +1,7 @@
 // Holds whose time has come give back what they held: by expiry, then by their own timestamp.
 
 import { HOLDS_EXPIRED_PER_TICK_MAX } from '../../base/limits.ts';
+import { openAccountsOf } from './account-states.ts';
 import { compareTime } from './expiry-heap.ts';
 import { HoldWord } from './hold-table.ts';
 import { NO_RECORD } from './id-index.ts';
@@ -25,6 +26,7 @@ export function releaseExpiredHolds(kernel: LedgerKernel): number {
     if (pending !== NO_RECORD) {
       kernel.remembered.setHoldStatus(pending, RecordStatus.holdExpired);
     }
+    openAccountsOf(kernel, slot);
     holds.remove(slot);
     released += 1;
   }

@@ -1,15 +1,18 @@
-// Posts and voids: checks 11 to 19 of docs/reference/ledger-rules.md, then the deed. A hold that
+// Posts and voids: checks 12 to 23 of docs/reference/ledger-rules.md, then the deed. A hold that
 // has been resolved is compared by its remembered record, so that a repeated post with other terms
 // hears first what differs and then that it is too late.
 
+import { AccountFlag } from '../../base/account.ts';
 import { assert } from '../../base/assert.ts';
 import { TRANSFER_WORDS, TransferFlag, TransferWord } from '../../base/transfer-record.ts';
 import { compare128, copy128, equal128, isMax128, isZero128 } from '../../base/u128.ts';
 import { CREATED, REFUSAL } from '../refusals.ts';
+import { BARRED, checkBarred, openAccountsOf } from './account-states.ts';
 import { AccountWord } from './account-table.ts';
 import { compareTime } from './expiry-heap.ts';
 import { HOLD_WORDS, HoldWord } from './hold-table.ts';
 import { NO_RECORD } from './id-index.ts';
+import { regresses, stampRecord } from './imported-time.ts';
 import type { LedgerKernel } from './kernel.ts';
 import { movePending, movePosted } from './move-balances.ts';
 import { RecordStatus } from './remembered-transfers.ts';
@@ -47,6 +50,13 @@ export function resolveHold(
   const holdWords = kernel.holds.records.wordsOf(hold);
   const h = kernel.holds.records.offsetOf(hold);
   if (hasExpired(kernel, holdWords, h)) return REFUSAL.pending_transfer_expired;
+  if (kernel.importing && regresses(kernel, words, o)) {
+    return REFUSAL.imported_event_timestamp_must_not_regress;
+  }
+  if (isPost(words, o)) {
+    const barred = checkPostable(kernel, holdWords, h);
+    if (barred !== CREATED) return barred;
+  }
 
   carryOut(kernel, words, index, hold, second);
   if (slot !== NO_RECORD) {
@@ -54,6 +64,18 @@ export function resolveHold(
     kernel.remembered.setHoldStatus(slot, outcome);
   }
   return CREATED;
+}
+
+/** A closed account is no bar to the hold that closed it. */
+function checkPostable(kernel: LedgerKernel, hold: Uint32Array, h: number): number {
+  const accounts = kernel.accounts;
+  let debit = accounts.flagsOf(hold[h + HoldWord.debitAccount]!) & BARRED;
+  let credit = accounts.flagsOf(hold[h + HoldWord.creditAccount]!) & BARRED;
+  if ((debit | credit) === 0) return CREATED;
+  const flags = hold[h + HoldWord.codeAndFlags]! >>> 16;
+  if ((flags & TransferFlag.closingDebit) !== 0) debit &= ~AccountFlag.closed;
+  if ((flags & TransferFlag.closingCredit) !== 0) credit &= ~AccountFlag.closed;
+  return checkBarred(debit, credit);
 }
 
 /** True at and after the expiry, whether or not a tick has released the hold. */
@@ -94,10 +116,10 @@ function termsOfHold(kernel: LedgerKernel, slot: number, terms: Uint32Array): vo
   copy128(terms, TransferWord.creditAccountId, accounts.wordsOf(credit), creditId);
   copy128(terms, TransferWord.amount, hold, h + HoldWord.amount);
   terms[TransferWord.ledger] = hold[h + HoldWord.ledger]!;
-  terms[TransferWord.codeAndFlags] = hold[h + HoldWord.code]!;
+  terms[TransferWord.codeAndFlags] = hold[h + HoldWord.codeAndFlags]! & 0xffff;
 }
 
-/** Checks 16 to 18. */
+/** Checks 17 to 19. */
 function compareTerms(words: Uint32Array, o: number, terms: Uint32Array): number {
   const debit = TransferWord.debitAccountId;
   if (!isZero128(words, o + debit) && !equal128(words, o + debit, terms, debit)) {
@@ -154,8 +176,7 @@ function carryOut(
   }
   const code = kept[TransferWord.codeAndFlags]! & 0xffff;
   kept[TransferWord.codeAndFlags] = code | (words[o + TransferWord.codeAndFlags]! & 0xffff_0000);
-  kept[TransferWord.timestampNs] = kernel.eventTime[0]!;
-  kept[TransferWord.timestampNs + 1] = kernel.eventTime[1]!;
+  stampRecord(kernel, words, o, kept, TransferWord.timestampNs);
 
   const hold = kernel.holds.records.wordsOf(slot);
   const h = kernel.holds.records.offsetOf(slot);
@@ -174,6 +195,7 @@ function carryOut(
       undo.words[u + UndoWord.hold + word] = hold[h + word]!;
     }
   }
+  if (!post) openAccountsOf(kernel, slot);
   kernel.holds.remove(slot);
   const whole = all || equal128(held, 0, kept, TransferWord.amount);
   const status = RecordStatus.accepted | (whole ? RecordStatus.whole : 0);

@@ -3,9 +3,12 @@
 // post or void may leave open count as equal.
 
 import { TransferFlag, TransferWord } from '../../base/transfer-record.ts';
-import { equal128, isMax128, isZero128 } from '../../base/u128.ts';
+import { compare128, equal128, isMax128, isZero128 } from '../../base/u128.ts';
 import { REFUSAL } from '../refusals.ts';
+import { compareTime } from './expiry-heap.ts';
 import { RecordStatus, type RememberedTransfers } from './remembered-transfers.ts';
+
+const BALANCING = TransferFlag.balancingDebit | TransferFlag.balancingCredit;
 
 export function compareWithRecord(
   remembered: RememberedTransfers,
@@ -66,7 +69,10 @@ function compareFields(
   const amount = o + TransferWord.amount;
   const post = (flags & TransferFlag.postPending) !== 0;
   const all = resolving && whole && (post ? isMax128(words, amount) : isZero128(words, amount));
-  if (!all && !equal128(words, amount, kept, k + TransferWord.amount)) {
+  const order = compare128(words, amount, kept, k + TransferWord.amount);
+  // The amount asked of a balancing transfer is an upper bound of the amount kept.
+  const enough = order > 0 && (flags & BALANCING) !== 0;
+  if (order !== 0 && !all && !enough) {
     return REFUSAL.exists_with_different_amount;
   }
   const userData = compareUserData(words, o, kept, k);
@@ -78,6 +84,11 @@ function compareFields(
   const code = request & 0xffff;
   if (code !== (record & 0xffff) && !(resolving && code === 0)) {
     return REFUSAL.exists_with_different_code;
+  }
+  const time = TransferWord.timestampNs;
+  const imported = (flags & TransferFlag.imported) !== 0;
+  if (imported && compareTime(words, o + time, kept, k + time) !== 0) {
+    return REFUSAL.exists_with_different_timestamp;
   }
   return REFUSAL.exists;
 }

@@ -30,6 +30,8 @@ export class UndoLog {
   #words = new Uint32Array(UNDO_WORDS * RECORDS_AT_START);
   #count = 0;
   #recording = false;
+  /** When the last transfer before the chain was accepted. */
+  readonly lastTransferTime = new Uint32Array(2);
 
   get words(): Uint32Array {
     return this.#words;
@@ -43,7 +45,9 @@ export class UndoLog {
     return this.#recording;
   }
 
-  start(): void {
+  /** `lastTransferTime`: of the last transfer before the chain. */
+  start(lastTransferTime: Uint32Array): void {
+    this.lastTransferTime.set(lastTransferTime);
     this.#recording = true;
     this.#count = 0;
   }
