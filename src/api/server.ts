@@ -21,6 +21,13 @@ import { transferRoutes } from './routes/transfers.ts';
 import { readStrictJson } from './strict-json.ts';
 import { rememberRoutes } from './unrouted.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The act is said by its path alone (freeze, revert). */
+    bodyOptional?: boolean;
+  }
+}
+
 /** What of a logger this door uses; pino's loggers are such. */
 export type ApiLogger = { error(fields: object, message: string): void };
 
@@ -162,7 +169,8 @@ function addRoutes(
 
 function bodyProblem(request: FastifyRequest): ApiProblem | undefined {
   const wantsBody = request.method === 'POST' || request.method === 'PUT';
-  if (!wantsBody || request.body !== undefined) return undefined;
+  const { bodyOptional } = request.routeOptions.config;
+  if (!wantsBody || bodyOptional === true || request.body !== undefined) return undefined;
   const detail = 'The request has no body.';
   return inputProblem([{ pointer: '', code: 'body_required', detail }]);
 }

@@ -35,8 +35,10 @@ export function accountRoutes(app: FastifyInstance, context: Context): void {
     (request, reply) => lookupAccounts(context, request, reply),
   );
   for (const verb of ['freeze', 'unfreeze'] as const) {
-    app.post(`/v1/accounts/:id/${verb}`, { schema }, (request, reply) =>
-      freezeAccount(context, request, reply, verb === 'freeze'),
+    app.post(
+      `/v1/accounts/:id/${verb}`,
+      { schema, config: { bodyOptional: true } },
+      (request, reply) => freezeAccount(context, request, reply, verb === 'freeze'),
     );
   }
   app.get('/v1/accounts/:id', { schema }, (request, reply) => getAccount(context, request, reply));

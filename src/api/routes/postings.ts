@@ -41,22 +41,30 @@ export function postingRoutes(app: FastifyInstance, context: Context): void {
       postingText(id, done.status, done.texts),
     );
   });
-  app.post('/v1/postings/:id/revert', { schema }, async (request, reply) => {
-    readNothing(request.body);
-    const id = idOf(request, 'posting');
-    const reverts = transfersOf(context, id).map((view) => revertOf(view, TransferFlag.linked));
-    const done = await carryOut(context, reply, unlinkLast(reverts));
-    const text = postingText(formatId('posting', id), done.status, done.texts);
-    return sendJson(reply, done.httpStatus, done.position, text);
-  });
-  app.post('/v1/transfers/:id/revert', { schema }, async (request, reply) => {
-    readNothing(request.body);
-    const { state, position } = readBooks(context);
-    const view = findTransfer(state, idOf(request, 'transfer'));
-    if (view === undefined) throw new ApiProblem('transfer_not_found', { position });
-    const done = await carryOut(context, reply, [revertOf(view, 0)]);
-    return sendJson(reply, done.httpStatus, done.position, done.texts[0]!);
-  });
+  app.post(
+    '/v1/postings/:id/revert',
+    { schema, config: { bodyOptional: true } },
+    async (request, reply) => {
+      readNothing(request.body);
+      const id = idOf(request, 'posting');
+      const reverts = transfersOf(context, id).map((view) => revertOf(view, TransferFlag.linked));
+      const done = await carryOut(context, reply, unlinkLast(reverts));
+      const text = postingText(formatId('posting', id), done.status, done.texts);
+      return sendJson(reply, done.httpStatus, done.position, text);
+    },
+  );
+  app.post(
+    '/v1/transfers/:id/revert',
+    { schema, config: { bodyOptional: true } },
+    async (request, reply) => {
+      readNothing(request.body);
+      const { state, position } = readBooks(context);
+      const view = findTransfer(state, idOf(request, 'transfer'));
+      if (view === undefined) throw new ApiProblem('transfer_not_found', { position });
+      const done = await carryOut(context, reply, [revertOf(view, 0)]);
+      return sendJson(reply, done.httpStatus, done.position, done.texts[0]!);
+    },
+  );
 }
 
 type Done = {
