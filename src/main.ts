@@ -1,7 +1,8 @@
 // The only place that wires things together: one process, one node, its journal and its doors.
 
 import { flushCompileCache } from 'node:module';
-import { createHttpServer } from './api/server.ts';
+import { type BinaryServer, createBinaryServer } from './api/binary/server.ts';
+import { type HttpServer, createHttpServer } from './api/server.ts';
 import { OperationalError } from './base/errors.ts';
 import { assertLimits } from './base/limits.ts';
 import { type Config, type SettingName, loadConfig } from './config/config.ts';
@@ -13,6 +14,7 @@ import {
 } from './config/data-folder.ts';
 import { defaultLedgers } from './config/default-ledgers.ts';
 import { releaseVersion } from './config/release.ts';
+import { readTlsFiles } from './config/tls-files.ts';
 import { ledgersCommand } from './domain/commands.ts';
 import { listLedgers } from './domain/queries.ts';
 import { isSuccess } from './domain/refusals.ts';
@@ -45,24 +47,18 @@ export async function up(options: UpOptions): Promise<number> {
   const folder = openDataFolder(config.dataFolder);
   const halted = Promise.withResolvers<void>();
   const { node, metrics } = await createNode({ config, folder, logger, onHalted: halted.resolve });
-  const server = createHttpServer({
-    engine: node,
-    apiKey: folder.apiKey,
-    metricsText: () => metrics.text(),
-    outcomeWaitMs: config.requestDeadlineMs,
-    logger,
-  });
+  const doors = createDoors({ config, folder, logger, node, metrics });
   // Listening comes first: while a long journal is replayed, /livez and /readyz say so already.
-  const url = await server.listen({ host: config.host, port: config.port });
+  const urls = await listen(doors, config);
   try {
     await node.start();
     await defineFirstLedgers(node);
   } catch (error) {
-    await server.close();
+    await Promise.all([doors.http.close(), doors.binary.close()]);
     throw error;
   }
-  writeRunningNode(folder.folder, { url, pid: process.pid });
-  announce({ json: options.json, folder, url, node });
+  writeRunningNode(folder.folder, { ...urls, pid: process.pid });
+  announce({ json: options.json, folder, urls, node });
   flushCompileCache();
   const ending = await Promise.race([halted.promise.then(() => 'halted' as const), toldToStop()]);
   if (ending === 'halted') {
@@ -70,10 +66,44 @@ export async function up(options: UpOptions): Promise<number> {
   } else {
     logger.info({ event: 'stopping', signal: ending }, `told to stop by ${ending}`);
   }
+  doors.binary.sayGoodbye();
   await node.stop(config.drainMs);
-  await server.close();
+  await Promise.all([doors.http.close(), doors.binary.close()]);
   removeRunningNode(folder.folder);
   return ending === 'halted' ? EXIT_HALTED : 0;
+}
+
+type Doors = { readonly http: HttpServer; readonly binary: BinaryServer };
+type Urls = { readonly url: string; readonly binary_url: string };
+
+type DoorParts = {
+  readonly config: Config;
+  readonly folder: DataFolder;
+  readonly logger: Logger;
+  readonly node: HoldfastNode;
+  readonly metrics: Metrics;
+};
+
+function createDoors({ config, folder, logger, node, metrics }: DoorParts): Doors {
+  const common = { engine: node, apiKey: folder.apiKey, logger };
+  const outcomeWaitMs = config.requestDeadlineMs;
+  const tls = readTlsFiles(config);
+  const metricsText = (): Promise<string> => metrics.text();
+  return {
+    http: createHttpServer({ ...common, outcomeWaitMs, metricsText }),
+    binary: createBinaryServer({ ...common, tls, bounds: { outcomeWaitMs } }),
+  };
+}
+
+async function listen(doors: Doors, config: Config): Promise<Urls> {
+  const url = await doors.http.listen({ host: config.host, port: config.port });
+  try {
+    const { host, binaryPort: port } = config;
+    return { url, binary_url: await doors.binary.listen({ host, port }) };
+  } catch (error) {
+    await doors.http.close();
+    throw error;
+  }
 }
 
 /** People see a few lines of text; below warnings the log would drown them. */
@@ -130,16 +160,16 @@ async function defineFirstLedgers(node: HoldfastNode): Promise<void> {
 type Announcement = {
   readonly json: boolean;
   readonly folder: DataFolder;
-  readonly url: string;
+  readonly urls: Urls;
   readonly node: HoldfastNode;
 };
 
-function announce({ json, folder, url, node }: Announcement): void {
+function announce({ json, folder, urls, node }: Announcement): void {
   const { position, epoch, tornBytesCut } = node.status();
   if (json) {
     const ready = {
       event: 'ready',
-      url,
+      ...urls,
       pid: process.pid,
       data: folder.folder,
       api_key_file: folder.apiKeyFile,
@@ -153,7 +183,8 @@ function announce({ json, folder, url, node }: Announcement): void {
   const origin = folder.isNew ? 'new' : `position ${position}, epoch ${epoch}`;
   process.stdout.write(
     `Holdfast is ready.\n\n` +
-      `  API    ${url}\n` +
+      `  API    ${urls.url}\n` +
+      `  Binary ${urls.binary_url}\n` +
       `  Key    ${folder.apiKey}   (also in ${folder.apiKeyFile})\n` +
       `  Data   ${folder.folder}   (${origin})\n\n` +
       `Ctrl-C stops it: whatever was admitted is answered first.\n`,

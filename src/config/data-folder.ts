@@ -103,7 +103,11 @@ function identityFault(file: string, cause: unknown): OperationalError {
   });
 }
 
-export type RunningNode = { readonly url: string; readonly pid: number };
+export type RunningNode = {
+  readonly url: string;
+  readonly binary_url: string;
+  readonly pid: number;
+};
 
 export function writeRunningNode(folder: string, node: RunningNode): void {
   replaceFile(join(folder, 'node.json'), `${JSON.stringify(node)}\n`, 0o644);
