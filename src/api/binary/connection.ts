@@ -72,6 +72,8 @@ export class Connection {
   #frameBeganMs = this.#openedMs;
   #takenMs = this.#openedMs;
   #endingMs = 0;
+  /** Set when the door closes. */
+  #endByMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ConnectionOptions) {
     const { socket, budget, bounds } = options;
@@ -107,12 +109,14 @@ export class Connection {
     this.#send(FrameKind.goodbye, 0, textFrame('{"reason":"stopping"}'));
   }
 
-  /** Says goodbye and ends when everything under way has been answered. */
+  /**
+   * Says goodbye and waits for the client to go: what it sent before it heard of it is still read
+   * and answered. Who stays is ended after a grace.
+   */
   leave(): void {
     if (this.#state === 'hello') return this.#fail(new ApiProblem('shutting_down'), 0);
     this.sayGoodbye();
-    this.#isLeaving = true;
-    this.#endWhenIdle();
+    this.#endByMs = performance.now() + this.#options.bounds.lingerMs;
   }
 
   /** Ends now, whatever is under way. */
@@ -137,7 +141,9 @@ export class Connection {
       }
       return;
     }
-    if (this.#outbox.unsentBytes > 0 && nowMs - this.#takenMs > bounds.stallMs) {
+    if (nowMs > this.#endByMs && this.#requests === 0) {
+      this.#end();
+    } else if (this.#outbox.unsentBytes > 0 && nowMs - this.#takenMs > bounds.stallMs) {
       socket.destroy();
     } else if (this.#isStalled(nowMs)) {
       this.#fail(new ApiProblem('request_too_slow'), 0);
@@ -212,7 +218,6 @@ export class Connection {
     this.#requests--;
     this.#heldBytes -= payloadBytes;
     this.#options.budget.release(payloadBytes);
-    this.#endWhenIdle();
     if (this.#options.socket.isPaused()) this.#read();
   }
 
@@ -320,10 +325,6 @@ export class Connection {
   #fail(problem: ApiProblem, request: number): void {
     this.#sendProblem(problem, request);
     this.#end();
-  }
-
-  #endWhenIdle(): void {
-    if (this.#isLeaving && this.#state === 'open' && this.#requests === 0) this.#end();
   }
 
   #end(): void {

@@ -380,6 +380,17 @@ test('closing says goodbye, answers what is under way, and ends', async () => {
   assert.equal(node.server.connectionCount, 0);
 });
 
+test('what a client sent before it heard the goodbye is still answered', async () => {
+  await using node = await createBinaryNode({ bounds: { lingerMs: 2_000 } });
+  await using peer = await RawPeer.open(node.port);
+  node.engine.failure = new OperationalError('SHUTTING_DOWN');
+  const closed = node.server.close();
+  peer.request(FrameKind.createTransfers, 1, batch(1, 1));
+  assert.equal(codeOf(await peer.answerTo(1)), 'shutting_down');
+  peer.socket.end();
+  await closed;
+});
+
 test('a broken invariant stops the process, and the request hears that it is not known', async () => {
   const broken: Error[] = [];
   const onBrokenInvariant = (error: Error): void => void broken.push(error);

@@ -27,6 +27,9 @@ export type BinaryNode = {
   readonly logged: unknown[];
 } & AsyncDisposable;
 
+/** Peers of these tests do not always leave by themselves. */
+const LINGER_MS = 100;
+
 /** A node with ledger 978 (EUR) and accounts 1, 2 and 3. */
 export async function createBinaryNode(
   options: Partial<BinaryServerOptions> = {},
@@ -41,6 +44,7 @@ export async function createBinaryNode(
     apiKey: FAKE_API_KEY,
     logger: { error: (fields) => logged.push(fields) },
     ...options,
+    bounds: { lingerMs: LINGER_MS, ...options.bounds },
   });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   const port = Number(new URL(url).port);
