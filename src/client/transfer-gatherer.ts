@@ -1,6 +1,6 @@
 // Single transfers that are asked for at the same time travel as one request: whatever gathered in
-// the same turn of the loop (or in `gatherMs`), up to a full batch. Each caller has his own outcome,
-// deadline and signal; a refusal of one does not touch the others.
+// the same turn of the loop (or in `gatherMs`), up to a full batch. Each caller has his own
+// outcome, deadline and signal; a refusal of one does not touch the others.
 
 import type { TransfersCreated } from '../base/answers.ts';
 import { type Transfer, TransferFlag } from '../base/transfer-record.ts';

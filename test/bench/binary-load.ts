@@ -8,7 +8,7 @@
 // Batches: one client, 8,189 transfers a request, the next when the last is answered (--depth N:
 // N under way). Single: --clients closed loops on one connection, one transfer a request; with
 // --gather the client packs what is asked for at the same time into one request, as it does by
-// default. --profile DIR writes the node's CPU profile there; --url and --key name a node that runs.
+// default. --profile DIR writes the node's CPU profile there; --url and --key name a running node.
 
 import { parseArgs } from 'node:util';
 import { availableParallelism, cpus } from 'node:os';

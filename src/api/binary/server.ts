@@ -33,7 +33,7 @@ export type BinaryServer = AsyncDisposable & {
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
   /** Takes no new connections and asks clients to send nothing new. */
   sayGoodbye(): void;
-  /** Answers what is under way and closes; the rest is closed by force after a grace. Idempotent. */
+  /** Answers what is under way and closes; what stays is closed after a grace. Idempotent. */
   close(): Promise<void>;
   /** For tests and metrics. */
   readonly connectionCount: number;

@@ -46,16 +46,17 @@ function told(name: string): string {
   return name.replace(/^(account_|ledger_)exists$/, 'exists');
 }
 
-function jsonOf<T>(step: Step): T {
-  return JSON.parse(Buffer.from(step.command.payload).toString('utf8')) as T;
+function jsonOf(step: Step): unknown {
+  return JSON.parse(Buffer.from(step.command.payload).toString('utf8'));
 }
 
 function ledgersOf(step: Step): readonly Ledger[] {
-  return jsonOf<{ readonly ledgers: readonly Ledger[] }>(step).ledgers;
+  return (jsonOf(step) as { readonly ledgers: readonly Ledger[] }).ledgers;
 }
 
 function accountsOf(step: Step): readonly NewAccount[] {
-  return jsonOf<{ readonly accounts: readonly AccountInput[] }>(step).accounts.map((input) => ({
+  const { accounts } = jsonOf(step) as { readonly accounts: readonly AccountInput[] };
+  return accounts.map((input) => ({
     id: BigInt(`0x${input.id}`),
     ledger: input.ledger,
     code: input.code,

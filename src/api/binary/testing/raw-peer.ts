@@ -26,7 +26,7 @@ export class RawPeer implements AsyncDisposable {
   private constructor(port: number) {
     this.socket = connect({ port, host: '127.0.0.1' });
     this.socket.setNoDelay(true);
-    this.socket.on('data', (chunk) => this.#heard(chunk as Buffer));
+    this.socket.on('data', (chunk: Buffer) => this.#heard(chunk));
     this.socket.on('error', () => this.socket.destroy());
     this.socket.on('close', () => {
       this.isEnded = true;
