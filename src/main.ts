@@ -96,14 +96,28 @@ function createDoors({ config, folder, logger, node, metrics }: DoorParts): Door
 }
 
 async function listen(doors: Doors, config: Config): Promise<Urls> {
-  const url = await doors.http.listen({ host: config.host, port: config.port });
+  const { host, port, binaryPort } = config;
+  const url = await doors.http.listen({ host, port }).catch(refusePort('--port', port));
   try {
-    const { host, binaryPort: port } = config;
-    return { url, binary_url: await doors.binary.listen({ host, port }) };
+    const address = { host, port: binaryPort };
+    const listening = doors.binary.listen(address);
+    return { url, binary_url: await listening.catch(refusePort('--binary-port', binaryPort)) };
   } catch (error) {
     await doors.http.close();
     throw error;
   }
+}
+
+/** Two nodes on one machine meet here first. */
+function refusePort(option: string, port: number): (cause: unknown) => never {
+  return (cause) => {
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+    throw new OperationalError('CONFIGURATION_INVALID', {
+      detail: `Another process listens on port ${port} already.`,
+      wayOut: `Nothing was started. Stop it, or give another port with ${option}; 0 = any free one.`,
+      cause,
+    });
+  };
 }
 
 /** People see a few lines of text; below warnings the log would drown them. */

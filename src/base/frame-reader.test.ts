@@ -69,6 +69,16 @@ test('a payload in one chunk is a view of it, one that spans chunks is copied on
   assert.deepEqual([split.frame.payload.byteOffset, split.frame.payload.byteLength], [0, 64]);
 });
 
+test('a small payload does not keep a large chunk alive', () => {
+  const frames = [frameOf(1, 64), frameOf(2, 4000), frameOf(3, 4000), frameOf(4, 4000)];
+  const chunk = new Uint8Array(Buffer.concat(frames));
+  const buffers = readAll(readerOf(), [chunk]).map((reading) => {
+    assert(reading.kind === 'frame');
+    return reading.frame.payload.buffer === chunk.buffer;
+  });
+  assert.deepEqual(buffers, [false, true, true, true]);
+});
+
 test('a payload takes no memory before it is admitted, and comes when it is', () => {
   let isOpen = false;
   let asked = 0;

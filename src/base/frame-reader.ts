@@ -1,6 +1,6 @@
 // From chunks of a stream to frames. Pure: it is fed, and asked for the next frame until it wants
-// more. A payload that lies in one chunk is a view of that chunk; one that spans several is copied
-// once, into a buffer of its own whose start is aligned. What is kept between calls is one chunk
+// more. A payload that lies in one chunk is a view of that chunk, unless it is a small part of it;
+// any other is copied once, into a buffer of its own whose start is aligned. What is kept between calls is one chunk
 // and one payload, and a payload is begun only when `admit` has said yes.
 
 import { assert } from './assert.ts';
@@ -35,9 +35,13 @@ export type FrameReaderOptions = {
   readonly payloadBytesMax: number;
   /** Asked once a header has been read and before its payload takes memory. */
   readonly admit?: (header: FrameHeader) => boolean;
-  /** Memory for a payload that spans chunks; need not be zeroed, it is filled. */
+  /** Memory for a payload that is copied; need not be zeroed, it is filled. */
   readonly allocate?: (bytes: number) => Uint8Array;
 };
+
+/** A view keeps at most so much, and so many times its own length, of its chunk alive. */
+const VIEWED_BYTES_MAX = 4096;
+const VIEWED_SHARE = 8;
 
 const NOTHING = new Uint8Array(0);
 const MORE = { kind: 'more' } as const;
@@ -134,7 +138,7 @@ export class FrameReader {
   #readPayload({ payloadBytes }: FrameHeader): Uint8Array | undefined {
     const available = this.#chunk.byteLength - this.#offset;
     if (this.#payload === undefined) {
-      if (available >= payloadBytes) {
+      if (available >= payloadBytes && this.#mayView(payloadBytes)) {
         const payload = this.#chunk.subarray(this.#offset, this.#offset + payloadBytes);
         this.#offset += payloadBytes;
         return payload;
@@ -152,6 +156,11 @@ export class FrameReader {
     if (this.#payloadFilled === payloadBytes) return this.#payload;
     this.#releaseChunk();
     return undefined;
+  }
+
+  /** A small view would keep all of a large chunk alive: that is counted by nobody. */
+  #mayView(payloadBytes: number): boolean {
+    return this.#chunk.byteLength <= VIEWED_BYTES_MAX + VIEWED_SHARE * payloadBytes;
   }
 
   /** An empty chunk holds no memory while the next one is awaited. */

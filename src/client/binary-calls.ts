@@ -12,7 +12,13 @@ import {
   type Welcome,
   problemOfFrame,
 } from './binary-link.ts';
-import { ApiProblem, NodeUnavailable, OutcomeUnknown, mayHaveHappened } from './problems.ts';
+import {
+  AnswerUnreadable,
+  ApiProblem,
+  NodeUnavailable,
+  OutcomeUnknown,
+  mayHaveHappened,
+} from './problems.ts';
 
 export type BinaryCallsOptions = {
   readonly urls: readonly string[];
@@ -202,7 +208,12 @@ export class BinaryCalls {
     if (call === undefined) return;
     this.#inFlight.delete(frame.request);
     if (frame.kind === FrameKind.problem) this.#refused(call, problemOfFrame(frame));
-    else this.#settle(call, () => call.resolve(frame));
+    else if (frame.kind === call.asked.kind + FrameKind.answer) {
+      this.#settle(call, () => call.resolve(frame));
+    } else {
+      const unreadable = new AnswerUnreadable(`The answer has the kind ${frame.kind}.`);
+      this.#settle(call, () => call.reject(unreadable));
+    }
     if (this.#isLeaving) this.#leave();
     else if (this.#waiting.length > 0) this.#pump();
   }

@@ -143,6 +143,17 @@ test('with a certificate the door speaks TLS, and nothing else', async () => {
   await assert.rejects(naked.status(), /No node answers/);
 });
 
+test('a second node on the same port says so and does not start', async () => {
+  await using folder = await TemporaryFolder.make();
+  await using first = new SpawnedNode({ data: join(folder.path, 'first') });
+  const binaryPort = Number(new URL((await first.ready()).binary_url).port);
+  await using second = new SpawnedNode({ data: join(folder.path, 'second'), binaryPort });
+  await assert.rejects(
+    second.ready(),
+    /Another process listens .* give another port with --binary/,
+  );
+});
+
 test('half a TLS configuration stops the start', async () => {
   await using folder = await TemporaryFolder.make();
   const settings = { HOLDFAST_TLS_CERT_FILE: join(folder.path, 'cert.pem') };

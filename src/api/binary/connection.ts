@@ -17,7 +17,7 @@ import {
   sealFrame,
   textFrame,
 } from '../../base/protocol.ts';
-import type { Engine } from '../../engine/contract.ts';
+import type { Engine, SubmitResult } from '../../engine/contract.ts';
 import { problemOf } from '../answer-problem.ts';
 import type { KeyCheck } from '../auth.ts';
 import { ApiProblem, problemDocument } from '../problems.ts';
@@ -28,7 +28,7 @@ import { faultProblem } from './faults.ts';
 import { readHello, welcomeText } from './hello.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { Outbox } from './outbox.ts';
-import { type Answer, readRequest } from './requests.ts';
+import { type Answer, type Request, readRequest } from './requests.ts';
 
 export type ConnectionOptions = {
   readonly socket: Socket;
@@ -82,7 +82,7 @@ export class Connection {
       crc32,
       payloadBytesMax: HELLO_PAYLOAD_BYTES_MAX,
       admit: (header) => this.#admit(header),
-      allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
+      allocate: allocatePayload,
     });
     this.#outbox = new Outbox({
       socket,
@@ -260,39 +260,48 @@ export class Connection {
 
   #carryOut(frame: Frame): void {
     const { kind, request, payloadBytes } = frame;
+    let asked: Request;
     try {
-      const asked = readRequest(frame, this.#options.engine);
+      asked = readRequest(frame, this.#options.engine);
       if (asked.kind === 'answer') {
         this.#send(kind + FrameKind.answer, request, asked.answer);
         this.#release(payloadBytes);
         return;
       }
-      const controller = new AbortController();
-      const startedMs = this.#heardMs;
-      const pending: Pending = { kind, request, payloadBytes, startedMs, controller };
-      this.#pending.add(pending);
-      this.#options.engine.submit(asked.command, controller.signal).then(
-        (result) => this.#settle(pending, () => asked.answer(result)),
-        (error: unknown) =>
-          this.#settle(pending, () => {
-            throw error;
-          }),
-      );
     } catch (error) {
       this.#sendProblem(this.#problem(error), request);
       this.#release(payloadBytes);
+      return;
     }
+    const { command, answer } = asked;
+    const controller = new AbortController();
+    const startedMs = this.#heardMs;
+    const pending: Pending = { kind, request, payloadBytes, startedMs, controller };
+    this.#pending.add(pending);
+    this.#options.engine.submit(command, controller.signal).then(
+      (result) => this.#accepted(pending, result, answer),
+      (error: unknown) => this.#rejected(pending, error),
+    );
   }
 
-  #settle(pending: Pending, answer: () => Answer): void {
-    this.#pending.delete(pending);
+  #accepted(pending: Pending, result: SubmitResult, answer: (result: SubmitResult) => Answer) {
     const { kind, request, payloadBytes } = pending;
+    let frame: Answer;
     try {
-      this.#send(kind + FrameKind.answer, request, answer());
+      frame = answer(result);
     } catch (error) {
-      this.#sendProblem(this.#problem(error), request);
+      this.#rejected(pending, error);
+      return;
     }
+    this.#pending.delete(pending);
+    this.#send(kind + FrameKind.answer, request, frame);
     this.#release(payloadBytes);
+  }
+
+  #rejected(pending: Pending, error: unknown): void {
+    this.#pending.delete(pending);
+    this.#sendProblem(this.#problem(error), pending.request);
+    this.#release(pending.payloadBytes);
   }
 
   #problem(error: unknown): ApiProblem {
@@ -351,4 +360,12 @@ export class Connection {
     for (const pending of this.#pending) pending.controller.abort();
     onClosed(this);
   }
+}
+
+const SMALL_PAYLOAD_BYTES_MAX = 4096;
+
+/** Small ones share the runtime's pool; a large one has memory of its own, which is not zeroed. */
+function allocatePayload(bytes: number): Uint8Array {
+  const isSmall = bytes <= SMALL_PAYLOAD_BYTES_MAX;
+  return isSmall ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
 }
