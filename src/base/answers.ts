@@ -13,7 +13,14 @@
 
 import { ACCOUNT_BYTES, decodeAccount, encodeAccount } from './account-record.ts';
 import type { Account } from './account.ts';
-import { FRAME_HEADER_BYTES, newFrame, paddedBytes, readCount, writeCount } from './protocol.ts';
+import {
+  FRAME_HEADER_BYTES,
+  newFrame,
+  paddedBytes,
+  readCount,
+  writeCount,
+  writeU32,
+} from './protocol.ts';
 import {
   type Transfer,
   TRANSFER_BYTES,
@@ -23,6 +30,7 @@ import {
 
 const CREATED_HEAD_BYTES = 24;
 const FOUND_HEAD_BYTES = 16;
+const TWO_32 = 0x1_0000_0000;
 
 export type TransfersCreated = {
   readonly position: number;
@@ -40,14 +48,17 @@ export function createdTransfersFrame(answer: TransfersCreated): Uint8Array<Arra
   const count = codes.length;
   const allCreated = codes.every(isZero);
   const frame = newFrame(CREATED_HEAD_BYTES + (allCreated ? 0 : 2 * count));
-  const view = new DataView(frame.buffer, FRAME_HEADER_BYTES);
-  writeCount(view, 0, answer.position);
-  view.setBigUint64(8, answer.timestampNs, true);
-  view.setUint32(16, count, true);
-  view.setUint32(20, allCreated ? Form.allCreated : Form.codes, true);
+  writeU32(frame, FRAME_HEADER_BYTES, answer.position % TWO_32);
+  writeU32(frame, FRAME_HEADER_BYTES + 4, Math.floor(answer.position / TWO_32));
+  writeU32(frame, FRAME_HEADER_BYTES + 8, Number(BigInt.asUintN(32, answer.timestampNs)));
+  writeU32(frame, FRAME_HEADER_BYTES + 12, Number(answer.timestampNs >> 32n));
+  writeU32(frame, FRAME_HEADER_BYTES + 16, count);
+  writeU32(frame, FRAME_HEADER_BYTES + 20, allCreated ? Form.allCreated : Form.codes);
   if (allCreated) return frame;
   for (let index = 0; index < count; index++) {
-    view.setUint16(CREATED_HEAD_BYTES + 2 * index, codes[index]!, true);
+    const offset = FRAME_HEADER_BYTES + CREATED_HEAD_BYTES + 2 * index;
+    frame[offset] = codes[index]!;
+    frame[offset + 1] = codes[index]! >>> 8;
   }
   return frame;
 }

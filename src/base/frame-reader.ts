@@ -9,6 +9,7 @@ import {
   FRAME_HEADER_BYTES,
   type FrameFault,
   type FrameHeader,
+  payloadChecksum,
   readFrameHeader,
 } from './protocol.ts';
 
@@ -96,7 +97,7 @@ export class FrameReader {
     this.#header = undefined;
     this.#isAdmitted = false;
     this.#payload = undefined;
-    if (this.#crc32(payload) !== header.payloadChecksum) {
+    if (payloadChecksum(payload, this.#crc32) !== header.payloadChecksum) {
       return { kind: 'fault', fault: 'payload_checksum', request: header.request };
     }
     return { kind: 'frame', frame: { ...header, payload } };
@@ -125,7 +126,7 @@ export class FrameReader {
     } else {
       this.#offset += FRAME_HEADER_BYTES;
     }
-    const reading = readFrameHeader(source, offset, this.#crc32);
+    const reading = readFrameHeader(source, offset);
     if (reading.kind === 'fault') return { ...reading, request: 0 };
     const { header } = reading;
     if (header.payloadBytes > this.payloadBytesMax) {

@@ -159,7 +159,7 @@ for (const { what, made, hex } of GOLDEN) {
 test('a header is read as it was written', () => {
   const frame = textFrame('{"a":1}');
   sealFrame(frame, { kind: 254, request: 2 ** 40 + 5, version: 3 }, crc32);
-  assert.deepEqual(readFrameHeader(frame, 0, crc32), {
+  assert.deepEqual(readFrameHeader(frame, 0), {
     kind: 'header',
     header: {
       version: 3,
@@ -175,10 +175,10 @@ test('every flipped bit of a header is found', () => {
   const frame = sealFrame(textFrame('{}'), { kind: FrameKind.status, request: 9 }, crc32);
   for (let bit = 0; bit < 32 * 8; bit++) {
     frame[bit >> 3]! ^= 1 << (bit & 7);
-    assert.equal(readFrameHeader(frame, 0, crc32).kind, 'fault', `bit ${bit}`);
+    assert.equal(readFrameHeader(frame, 0).kind, 'fault', `bit ${bit}`);
     frame[bit >> 3]! ^= 1 << (bit & 7);
   }
-  assert.equal(readFrameHeader(frame, 0, crc32).kind, 'header');
+  assert.equal(readFrameHeader(frame, 0).kind, 'header');
 });
 
 test('a header whose reserved bytes, number or length cannot be is refused though it is whole', () => {
@@ -190,7 +190,7 @@ test('a header whose reserved bytes, number or length cannot be is refused thoug
     const frame = sealFrame(textFrame('{}'), { kind: FrameKind.status, request: 9 }, crc32);
     frame[offset] = value;
     new DataView(frame.buffer).setUint32(28, crc32(frame.subarray(0, 28)), true);
-    assert.deepEqual(readFrameHeader(frame, 0, crc32), { kind: 'fault', fault });
+    assert.deepEqual(readFrameHeader(frame, 0), { kind: 'fault', fault });
   }
 });
 

@@ -15,11 +15,12 @@
 // TCP's own checksum has 16 bits and is not computed on loopback at all, and TLS is optional; the
 // CRC-32 of zlib finds every burst of up to 32 bits and costs a tenth of a SHA-256. It guards
 // against damage, not against people: that is what TLS is for. `base` has no zlib, so whoever reads
-// or writes frames hands the function in.
+// or writes frames hands the function in for long payloads.
 //
 // Layouts of payloads stand at their codecs (base/answers.ts) and in docs/reference/protocol.md.
 
 import { assert } from './assert.ts';
+import { smallCrc32 } from './crc32.ts';
 import { TRANSFERS_PER_REQUEST_MAX } from './limits.ts';
 import { TRANSFER_BYTES } from './transfer-record.ts';
 
@@ -71,6 +72,8 @@ export type FrameHeaderReading =
 
 const MAGIC = 0x5042_4648; // "HFBP" read as a little-endian number
 const CHECKED_BYTES = 28;
+/** Up to here the table is as fast as a call of native code. */
+const SMALL_BYTES_MAX = 64;
 const TWO_32 = 0x1_0000_0000;
 
 const Offset = {
@@ -85,32 +88,35 @@ const Offset = {
 } as const;
 
 /** Reads the 32 bytes at `offset`; the payload is not looked at. */
-export function readFrameHeader(
-  bytes: Uint8Array,
-  offset: number,
-  crc32: Crc32,
-): FrameHeaderReading {
+export function readFrameHeader(bytes: Uint8Array, offset: number): FrameHeaderReading {
   assert(offset + FRAME_HEADER_BYTES <= bytes.byteLength, 'a whole header is there');
-  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, FRAME_HEADER_BYTES);
-  if (view.getUint32(Offset.magic, true) !== MAGIC) return { kind: 'fault', fault: 'magic' };
-  const checked = crc32(bytes.subarray(offset, offset + CHECKED_BYTES));
-  if (view.getUint32(Offset.headerChecksum, true) !== checked) {
+  if (readU32(bytes, offset + Offset.magic) !== MAGIC) return { kind: 'fault', fault: 'magic' };
+  const checked = smallCrc32(bytes, offset, offset + CHECKED_BYTES);
+  if (readU32(bytes, offset + Offset.headerChecksum) !== checked) {
     return { kind: 'fault', fault: 'header_checksum' };
   }
-  const request = readCount(view, Offset.request);
-  if (view.getUint32(Offset.reserved, true) !== 0 || !Number.isSafeInteger(request)) {
+  const high = readU32(bytes, offset + Offset.request + 4);
+  const request = high * TWO_32 + readU32(bytes, offset + Offset.request);
+  if (readU32(bytes, offset + Offset.reserved) !== 0 || !Number.isSafeInteger(request)) {
     return { kind: 'fault', fault: 'reserved' };
   }
-  const payloadBytes = view.getUint32(Offset.payloadBytes, true);
+  const payloadBytes = readU32(bytes, offset + Offset.payloadBytes);
   if (payloadBytes % 8 !== 0) return { kind: 'fault', fault: 'length' };
+  const versionAndKind = readU32(bytes, offset + Offset.version);
   const header = {
-    version: view.getUint16(Offset.version, true),
-    kind: view.getUint16(Offset.kind, true),
+    version: versionAndKind & 0xffff,
+    kind: versionAndKind >>> 16,
     request,
     payloadBytes,
-    payloadChecksum: view.getUint32(Offset.payloadChecksum, true),
+    payloadChecksum: readU32(bytes, offset + Offset.payloadChecksum),
   };
   return { kind: 'header', header };
+}
+
+/** The checksum of a payload, by whichever way is shorter. */
+export function payloadChecksum(payload: Uint8Array, crc32: Crc32): number {
+  const { byteLength } = payload;
+  return byteLength > SMALL_BYTES_MAX ? crc32(payload) : smallCrc32(payload, 0, byteLength);
 }
 
 export type FrameAddress = {
@@ -126,7 +132,7 @@ export function frameHeaderFor(
   crc32: Crc32,
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(FRAME_HEADER_BYTES);
-  writeHeader(bytes, payload, address, crc32);
+  writeHeader(bytes, address, payload.byteLength, payloadChecksum(payload, crc32));
   return bytes;
 }
 
@@ -141,7 +147,13 @@ export function sealFrame(
   address: FrameAddress,
   crc32: Crc32,
 ): Uint8Array<ArrayBuffer> {
-  writeHeader(frame, frame.subarray(FRAME_HEADER_BYTES), address, crc32);
+  const bytes = frame.byteLength;
+  // A view of a frame this small would give it memory of its own: dearer than the frame.
+  const checksum =
+    bytes <= FRAME_HEADER_BYTES + SMALL_BYTES_MAX
+      ? smallCrc32(frame, FRAME_HEADER_BYTES, bytes)
+      : crc32(frame.subarray(FRAME_HEADER_BYTES));
+  writeHeader(frame, address, bytes - FRAME_HEADER_BYTES, checksum);
   return frame;
 }
 
@@ -158,21 +170,38 @@ export function textFrame(text: string): Uint8Array<ArrayBuffer> {
 
 function writeHeader(
   target: Uint8Array,
-  payload: Uint8Array,
   { kind, request, version = PROTOCOL_VERSION }: FrameAddress,
-  crc32: Crc32,
+  payloadBytes: number,
+  checksum: number,
 ): void {
-  assert(payload.byteLength % 8 === 0, 'payloads are multiples of 8 bytes');
+  assert(payloadBytes % 8 === 0, 'payloads are multiples of 8 bytes');
   assert(Number.isSafeInteger(request) && request >= 0, 'request numbers are below 2^53');
-  const view = new DataView(target.buffer, target.byteOffset, FRAME_HEADER_BYTES);
-  view.setUint32(Offset.magic, MAGIC, true);
-  view.setUint16(Offset.version, version, true);
-  view.setUint16(Offset.kind, kind, true);
-  writeCount(view, Offset.request, request);
-  view.setUint32(Offset.payloadBytes, payload.byteLength, true);
-  view.setUint32(Offset.reserved, 0, true);
-  view.setUint32(Offset.payloadChecksum, crc32(payload), true);
-  view.setUint32(Offset.headerChecksum, crc32(target.subarray(0, CHECKED_BYTES)), true);
+  writeU32(target, Offset.magic, MAGIC);
+  writeU32(target, Offset.version, version | (kind << 16));
+  writeU32(target, Offset.request, request % TWO_32);
+  writeU32(target, Offset.request + 4, Math.floor(request / TWO_32));
+  writeU32(target, Offset.payloadBytes, payloadBytes);
+  writeU32(target, Offset.reserved, 0);
+  writeU32(target, Offset.payloadChecksum, checksum);
+  writeU32(target, Offset.headerChecksum, smallCrc32(target, 0, CHECKED_BYTES));
+}
+
+function readU32(bytes: Uint8Array, offset: number): number {
+  return (
+    (bytes[offset]! |
+      (bytes[offset + 1]! << 8) |
+      (bytes[offset + 2]! << 16) |
+      (bytes[offset + 3]! << 24)) >>>
+    0
+  );
+}
+
+/** Byte by byte: a DataView would first give so small an array memory of its own. */
+export function writeU32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value;
+  bytes[offset + 1] = value >>> 8;
+  bytes[offset + 2] = value >>> 16;
+  bytes[offset + 3] = value >>> 24;
 }
 
 export function paddedBytes(bytes: number): number {

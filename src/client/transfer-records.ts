@@ -38,8 +38,9 @@ export function transferOf(transfer: NewTransfer): Transfer {
 }
 
 export function recordsOf(transfers: readonly Transfer[]): Uint8Array {
-  const bytes = Buffer.allocUnsafeSlow(transfers.length * TRANSFER_BYTES);
-  const view = new DataView(bytes.buffer);
+  // A few share the runtime's pool; every byte is written below.
+  const bytes = Buffer.allocUnsafe(transfers.length * TRANSFER_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let index = 0; index < transfers.length; index++) {
     encodeTransfer(view, index * TRANSFER_BYTES, transfers[index]!);
   }
