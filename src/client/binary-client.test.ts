@@ -171,7 +171,7 @@ test('a transfer whose answer was lost is sent again with the same id and done o
 test('a node that is gone silent is left, and the calls go on over a new connection', async () => {
   await using node = await createBinaryNode();
   await using line = await CutLine.to(node.port);
-  await using client = clientOf(line, { silentMsMax: 60 });
+  await using client = clientOf(line, { silentMsMax: 300, connectMsMax: 300 });
   await client.status();
   line.isDeaf = true;
   const created = client.transfers.create(transfer(1));
@@ -182,9 +182,11 @@ test('a node that is gone silent is left, and the calls go on over a new connect
 
 test('an outcome that does not come before the deadline is unknown', async () => {
   await using node = await createBinaryNode();
-  await using client = clientOf(node, { deadlineMs: 100 });
+  await using client = clientOf(node);
+  await client.status();
   node.engine.isHolding = true;
-  await assert.rejects(client.transfers.create(transfer(1)), OutcomeUnknown);
+  const late = client.transfers.create(transfer(1), { deadlineMs: 100 });
+  await assert.rejects(late, OutcomeUnknown);
   node.engine.isHolding = false;
   assert.equal((await client.transfers.create(transfer(1))).status, 'exists');
 });
@@ -227,9 +229,11 @@ test('a full queue is waited out', async () => {
 
 test('a queue that stays full is said to be so, and nothing happened', async () => {
   await using node = await createBinaryNode();
-  await using client = clientOf(node, { deadlineMs: 100 });
+  await using client = clientOf(node);
+  await client.status();
   node.engine.failure = new OperationalError('OVERLOADED');
-  await assert.rejects(client.transfers.create(transfer(1)), hasCode('overloaded'));
+  const refused = client.transfers.create(transfer(1), { deadlineMs: 200 });
+  await assert.rejects(refused, hasCode('overloaded'));
 });
 
 test('an abort before sending is just that, after sending the outcome is unknown', async () => {

@@ -136,7 +136,7 @@ test('with a certificate the door speaks TLS, and nothing else', async () => {
   assert.equal((await client.transfers.create(payment())).status, 'created');
   assert.equal(await received(http), 8190n);
   // Who does not know the certificate does not talk, and who talks in the clear is not understood.
-  await using stranger = createBinaryClient({ ...options, deadlineMs: 300 });
+  await using stranger = createBinaryClient({ ...options, deadlineMs: 1_500 });
   await assert.rejects(stranger.status(), /certificate|self/i);
   const plain = ready.binary_url.replace('holdfasts:', 'holdfast:');
   await using naked = createBinaryClient({ ...options, url: plain, deadlineMs: 300 });

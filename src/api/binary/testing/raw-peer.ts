@@ -44,8 +44,10 @@ export class RawPeer implements AsyncDisposable {
   static async open(port: number, key = FAKE_API_KEY): Promise<RawPeer> {
     const peer = await RawPeer.connect(port);
     peer.hello({ key, version_min: 1 });
-    await peer.frameWhere(({ kind }) => kind === FrameKind.hello + FrameKind.answer);
-    peer.frames.length = 0;
+    const welcome = await peer.frameWhere(
+      ({ kind }) => kind === FrameKind.hello + FrameKind.answer,
+    );
+    peer.frames.splice(peer.frames.indexOf(welcome), 1);
     return peer;
   }
 
