@@ -1,6 +1,7 @@
 // The only place that wires things together: one process, one node, its journal and its doors.
 
 import { flushCompileCache } from 'node:module';
+import { type BinaryServer, createBinaryServer } from './api/binary/server.ts';
 import { type HttpServer, createHttpServer } from './api/server.ts';
 import { OperationalError } from './base/errors.ts';
 import { assertLimits } from './base/limits.ts';
@@ -14,6 +15,7 @@ import {
 } from './config/data-folder.ts';
 import { defaultLedgers } from './config/default-ledgers.ts';
 import { releaseVersion } from './config/release.ts';
+import { readTlsFiles } from './config/tls-files.ts';
 import { ledgersCommand } from './domain/commands.ts';
 import { listLedgers } from './domain/queries.ts';
 import { isSuccess } from './domain/refusals.ts';
@@ -49,34 +51,29 @@ export async function up(options: UpOptions): Promise<number> {
   const folder = openDataFolder(config.dataFolder);
   const halted = Promise.withResolvers<void>();
   const { node, metrics } = await createNode({ config, folder, logger, onHalted: halted.resolve });
-  const server = createHttpServer({
-    engine: node,
-    apiKey: folder.apiKey,
-    metricsText: () => metrics.text(),
-    outcomeWaitMs: config.requestDeadlineMs,
-    logger,
-  });
+  const doors = createDoors({ config, folder, logger, node, metrics });
   // Listening comes first: while a long journal is replayed, /livez and /readyz say so already.
-  const url = await listen(server, config);
+  const urls = await listen(doors, config);
   // Before anybody is told that the node is there: whoever knows of it may stop it.
-  const told = toldToStop();
-  const served = serve({ options, folder, logger, url, node });
+  const stopping = toldToStop();
+  const served = serve({ options, folder, logger, urls, node });
   served.catch(() => undefined);
   try {
-    await Promise.race([served, told]);
+    await Promise.race([served, stopping]);
   } catch (error) {
     await node.stop(0);
-    await server.close();
+    await Promise.all([doors.http.close(), doors.binary.close()]);
     throw error;
   }
-  const ending = await Promise.race([halted.promise.then(() => 'halted' as const), told]);
+  const ending = await Promise.race([halted.promise.then(() => 'halted' as const), stopping]);
   if (ending === 'halted') {
     setTimeout(() => process.exit(EXIT_HALTED), HALT_GRACE_MS);
   } else {
     logger.info({ event: 'stopping', signal: ending }, `told to stop by ${ending}`);
   }
+  doors.binary.sayGoodbye();
   await node.stop(config.drainMs);
-  await server.close();
+  await Promise.all([doors.http.close(), doors.binary.close()]);
   removeRunningNode(folder.folder, process.pid);
   return node.status().role === 'halted' ? EXIT_HALTED : 0;
 }
@@ -85,18 +82,71 @@ type Serving = {
   readonly options: UpOptions;
   readonly folder: DataFolder;
   readonly logger: Logger;
-  readonly url: string;
+  readonly urls: Urls;
   readonly node: HoldfastNode;
 };
 
 /** Recovers and leads, and tells whoever waits for it. */
-async function serve({ options, folder, logger, url, node }: Serving): Promise<void> {
+async function serve({ options, folder, logger, urls, node }: Serving): Promise<void> {
   await node.start();
   noteJournalBegun(folder.folder);
   await defineFirstLedgers(node);
-  noteRunningNode({ logger, folder: folder.folder, url });
-  announce({ json: options.json, folder, url, node });
+  noteRunningNode({ logger, folder: folder.folder, urls });
+  announce({ json: options.json, folder, urls, node });
   flushCompileCache();
+}
+
+type Doors = { readonly http: HttpServer; readonly binary: BinaryServer };
+type Urls = { readonly url: string; readonly binary_url: string };
+
+type DoorParts = {
+  readonly config: Config;
+  readonly folder: DataFolder;
+  readonly logger: Logger;
+  readonly node: HoldfastNode;
+  readonly metrics: Metrics;
+};
+
+function createDoors({ config, folder, logger, node, metrics }: DoorParts): Doors {
+  const common = { engine: node, apiKey: folder.apiKey, logger };
+  const outcomeWaitMs = config.requestDeadlineMs;
+  const tls = readTlsFiles(config);
+  const metricsText = (): Promise<string> => metrics.text();
+  return {
+    http: createHttpServer({ ...common, outcomeWaitMs, metricsText }),
+    binary: createBinaryServer({ ...common, tls, bounds: { outcomeWaitMs } }),
+  };
+}
+
+/** Opens both doors or none. */
+async function listen(doors: Doors, config: Config): Promise<Urls> {
+  const { host, port, binaryPort } = config;
+  const url = await told(doors.http.listen({ host, port }), { host, port, option: '--port' });
+  try {
+    const listening = doors.binary.listen({ host, port: binaryPort });
+    const place = { host, port: binaryPort, option: '--binary-port' };
+    return { url, binary_url: await told(listening, place) };
+  } catch (error) {
+    await doors.http.close();
+    throw error;
+  }
+}
+
+type Place = { readonly host: string; readonly port: number; readonly option: string };
+
+/** A port in use is the commonest mistake of all: it is told as one, not as a failed call. */
+async function told(listening: Promise<string>, { host, port, option }: Place): Promise<string> {
+  try {
+    return await listening;
+  } catch (error) {
+    const isInUse = (error as { readonly code?: unknown }).code === 'EADDRINUSE';
+    const why = isInUse ? 'the address is in use by another process' : String(error);
+    throw new OperationalError('CONFIGURATION_INVALID', {
+      detail: `Nothing can listen on ${host}:${port}: ${why}. The journal was not touched.`,
+      wayOut: `Give another ${option} (0 = any free one) or --host, or stop what listens there.`,
+      cause: error,
+    });
+  }
 }
 
 /** People see a few lines of text; below warnings the log would drown them. */
@@ -137,27 +187,12 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
   return { node, metrics };
 }
 
-/** A port in use is the commonest mistake of all: it is told as one, not as a failed call. */
-async function listen(server: HttpServer, { host, port }: Config): Promise<string> {
-  try {
-    return await server.listen({ host, port });
-  } catch (error) {
-    const isInUse = (error as { readonly code?: unknown }).code === 'EADDRINUSE';
-    const why = isInUse ? 'the address is in use by another process' : String(error);
-    throw new OperationalError('CONFIGURATION_INVALID', {
-      detail: `Nothing can listen on ${host}:${port}: ${why}. The journal was not touched.`,
-      wayOut: 'Give another --port (0 = any free one) or --host, or stop what listens there.',
-      cause: error,
-    });
-  }
-}
-
-type RunningNote = { readonly logger: Logger; readonly folder: string; readonly url: string };
+type RunningNote = { readonly logger: Logger; readonly folder: string; readonly urls: Urls };
 
 /** A convenience for the command line: on a full disk there is none, and payments go on. */
-function noteRunningNode({ logger, folder, url }: RunningNote): void {
+function noteRunningNode({ logger, folder, urls }: RunningNote): void {
   try {
-    writeRunningNode(folder, { url, pid: process.pid });
+    writeRunningNode(folder, { ...urls, pid: process.pid });
   } catch (error) {
     logger.warn({ event: 'node_not_noted', err: error }, 'node.json could not be written');
   }
@@ -179,16 +214,16 @@ async function defineFirstLedgers(node: HoldfastNode): Promise<void> {
 type Announcement = {
   readonly json: boolean;
   readonly folder: DataFolder;
-  readonly url: string;
+  readonly urls: Urls;
   readonly node: HoldfastNode;
 };
 
-function announce({ json, folder, url, node }: Announcement): void {
+function announce({ json, folder, urls, node }: Announcement): void {
   const { position, epoch, tornBytesCut } = node.status();
   if (json) {
     const ready = {
       event: 'ready',
-      url,
+      ...urls,
       pid: process.pid,
       data: folder.folder,
       api_key_file: folder.apiKeyFile,
@@ -202,7 +237,8 @@ function announce({ json, folder, url, node }: Announcement): void {
   const origin = folder.isNew ? 'new' : `position ${position}, epoch ${epoch}`;
   process.stdout.write(
     `Holdfast is ready.\n\n` +
-      `  API    ${url}\n` +
+      `  API    ${urls.url}\n` +
+      `  Binary ${urls.binary_url}\n` +
       `  Key    ${folder.apiKey}   (also in ${folder.apiKeyFile})\n` +
       `  Data   ${folder.folder}   (${origin})\n\n` +
       `Ctrl-C stops it: whatever was admitted is answered first.\n`,

@@ -22,7 +22,7 @@ export type Reading = { readonly state: DomainState; readonly position: number }
 const READING_ROLES: ReadonlySet<NodeRole> = new Set(['following', 'leading', 'draining']);
 
 /** The state to read from, and its position. Reading needs no leader and no room in the journal. */
-export function readBooks(context: Context): Reading {
+export function readBooks(context: Pick<Context, 'engine'>): Reading {
   const { role, position } = context.engine.status();
   if (!READING_ROLES.has(role)) {
     const detail = `The node is ${role}; it has no books to read from yet.`;

@@ -84,6 +84,22 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
     text: 'This address has no such query parameter.',
     action: 'Leave it out.',
   },
+  frame_malformed: {
+    text: 'The bytes are not a frame of the binary protocol, or not at this place.',
+    action: 'Check the client against docs/reference/protocol.md, and the port.',
+  },
+  frame_checksum_wrong: {
+    text: 'The frame was damaged on its way: its checksum is wrong.',
+    action: 'Connect again and send the same request with the same ids.',
+  },
+  frame_kind_unknown: {
+    text: 'The binary protocol has no request of this kind.',
+    action: 'Check the client against docs/reference/protocol.md.',
+  },
+  protocol_version_unsupported: {
+    text: 'The client and this node speak no common version of the binary protocol.',
+    action: 'Update the older of the two.',
+  },
   request_malformed: {
     text: 'The request is not HTTP as this server understands it.',
     action: 'Check the client, or what stands between it and this server.',

@@ -94,6 +94,12 @@ const NOTHING_CHANGED = 'No money moved: nothing of the request was carried out.
 const MAYBE_MOVED =
   'It is not known whether the money moved. It moves at most once under the same ids.';
 
+const RETRYABLE_API_CODES: ReadonlySet<ApiCode> = new Set([
+  'internal_error',
+  'request_too_slow',
+  'frame_checksum_wrong',
+]);
+
 const KINDS: ReadonlyMap<ProblemCode, ProblemKind> = new Map(
   [...refusalKinds(), ...operationalKinds(), ...apiKinds()].map((kind) => [kind.code, kind]),
 );
@@ -194,7 +200,7 @@ function* apiKinds(): Generator<ProblemKind> {
       text: API_TEXTS[name].text,
       money: apiMoney(name),
       action: API_TEXTS[name].action,
-      retryable: name === 'internal_error' || name === 'request_too_slow',
+      retryable: RETRYABLE_API_CODES.has(name),
       retryAfterSeconds: undefined,
     };
   }

@@ -10,7 +10,7 @@ import { ACCOUNT_FLAG_BITS, ACCOUNT_FLAG_BITS_SHOWN, TRANSFER_FLAG_BITS } from '
 const STRICT = { additionalProperties: false } as const;
 
 /** Longer texts are never a currency; what is one, the books decide. */
-const CURRENCY_LENGTH_MAX = 64;
+export const CURRENCY_LENGTH_MAX = 64;
 
 const AccountId = Type.String({ pattern: '^acc_[0-9a-f]{32}$' });
 const TransferId = Type.String({ pattern: '^tr_[0-9a-f]{32}$' });

@@ -173,6 +173,11 @@ export const API_STATUS = {
   // The address.
   ledger_number_malformed: 400,
   query_parameter_unknown: 400,
+  // The binary protocol's frames.
+  frame_malformed: 400,
+  frame_checksum_wrong: 400,
+  frame_kind_unknown: 400,
+  protocol_version_unsupported: 400,
   // The request as HTTP.
   request_malformed: 400,
   key_missing: 401,

@@ -64,6 +64,14 @@ export const SETTINGS = {
   dataFolder: text('HOLDFAST_DATA', './holdfast-data', 'folder of journal, identity and key'),
   host: text('HOLDFAST_HOST', '127.0.0.1', 'address to listen on'),
   port: integer('HOLDFAST_PORT', 7400, { min: 0, max: 65_535 }, 'port; 0 = any free one'),
+  binaryPort: integer(
+    'HOLDFAST_BINARY_PORT',
+    7401,
+    { min: 0, max: 65_535 },
+    'port of the binary protocol; 0 = any free one, which is the default where the port is 0',
+  ),
+  tlsCertFile: text('HOLDFAST_TLS_CERT_FILE', '', 'certificate chain (PEM) of the binary port'),
+  tlsKeyFile: text('HOLDFAST_TLS_KEY_FILE', '', 'private key (PEM) that belongs to it'),
   segmentBytes: integer(
     'HOLDFAST_JOURNAL_SEGMENT_BYTES',
     64 * MIB,
@@ -124,6 +132,8 @@ export function loadConfig(
   environment: { readonly [name: string]: string | undefined },
 ): Config {
   const mistakes: string[] = [];
+  const isGiven = (name: SettingName): boolean =>
+    ![undefined, ''].includes(given[name] ?? environment[SETTINGS[name].env]);
   const config: { [name: string]: string | number } = {};
   for (const [name, setting] of Object.entries(SETTINGS)) {
     const flag = given[name as SettingName];
@@ -137,6 +147,9 @@ export function loadConfig(
       mistakes.push(`${where}=${value} ${error instanceof Error ? error.message : String(error)}`);
     }
   }
+  mistakes.push(...tlsMistakes(config));
+  // Whoever asks for any free port runs several nodes on one machine: the second door is free too.
+  if (config['port'] === 0 && !isGiven('binaryPort')) config['binaryPort'] = 0;
   const known = new Set<string>(Object.values(SETTINGS).map((setting) => setting.env));
   const others = new Set([
     'HOLDFAST_SHIM',
@@ -155,4 +168,11 @@ export function loadConfig(
     });
   }
   return Object.freeze(config) as Config;
+}
+
+/** One without the other would leave the port in the clear, or not open at all. */
+function tlsMistakes(config: { readonly [name: string]: string | number }): string[] {
+  const { tlsCertFile, tlsKeyFile } = config;
+  if ((tlsCertFile === '') === (tlsKeyFile === '')) return [];
+  return ['HOLDFAST_TLS_CERT_FILE and HOLDFAST_TLS_KEY_FILE belong together'];
 }

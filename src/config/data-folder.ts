@@ -69,8 +69,9 @@ function readKey(file: string): string {
 }
 
 function keyFault(file: string, cause: unknown): OperationalError {
+  const why = cause instanceof Error ? `: ${cause.message}` : '';
   return new OperationalError('DATA_FOLDER_UNUSABLE', {
-    detail: `${file} does not hold a key${cause === undefined ? '' : `: ${String(cause)}`}.`,
+    detail: `${file} does not hold a key${why}.`,
     wayOut: 'Nothing was started. Remove the file: a new key is made at the next start.',
     cause,
   });
@@ -142,7 +143,11 @@ function identityFault(file: string, cause: unknown): OperationalError {
   });
 }
 
-export type RunningNode = { readonly url: string; readonly pid: number };
+export type RunningNode = {
+  readonly url: string;
+  readonly binary_url: string;
+  readonly pid: number;
+};
 
 export function writeRunningNode(folder: string, node: RunningNode): void {
   replaceFile(join(folder, 'node.json'), `${JSON.stringify(node)}\n`, 0o644);

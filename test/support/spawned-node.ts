@@ -15,6 +15,7 @@ const LIFE_MS_DEFAULT = 60_000;
 export type Ready = {
   readonly event: 'ready';
   readonly url: string;
+  readonly binary_url: string;
   readonly pid: number;
   readonly data: string;
   readonly api_key_file: string;
@@ -33,6 +34,9 @@ export type Ended = {
 export type SpawnOptions = {
   readonly data: string;
   readonly port?: number;
+  readonly binaryPort?: number;
+  /** Options of the runtime itself, such as --cpu-prof. */
+  readonly runtimeOptions?: readonly string[];
   /** Settings; those of the caller's own environment are not handed on. */
   readonly settings?: Readonly<Record<string, string>>;
   /** A process that should have ended by itself and did not is killed after this time. */
@@ -46,8 +50,11 @@ export class SpawnedNode implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor({ data, port = 0, settings = {}, lifeMsMax = LIFE_MS_DEFAULT }: SpawnOptions) {
-    const parameters = [SHIM, 'up', '--data', data, '--json'];
+  constructor(options: SpawnOptions) {
+    const { data, port = 0, binaryPort = 0, runtimeOptions = [], settings = {} } = options;
+    const { lifeMsMax = LIFE_MS_DEFAULT } = options;
+    const parameters = [...runtimeOptions, SHIM, 'up', '--data', data, '--json'];
+    parameters.push('--binary-port', String(binaryPort));
     if (settings['HOLDFAST_PORT'] === undefined) parameters.push('--port', String(port));
     this.#child = spawn(process.execPath, parameters, {
       stdio: ['ignore', 'pipe', 'pipe'],

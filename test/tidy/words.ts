@@ -97,6 +97,7 @@ const FOREIGN_OPTIONS = new Set([
   'connectTimeout',
   'connectionTimeout',
   'handlerTimeout',
+  'handshakeTimeout',
   'headersTimeout',
   'keepAliveTimeout',
   'pluginTimeout',

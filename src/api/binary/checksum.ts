@@ -1,0 +1,7 @@
+// CRC-32 for the frames of this door: zlib's, which is native code.
+
+import { crc32 as zlibCrc32 } from 'node:zlib';
+
+export function crc32(bytes: Uint8Array): number {
+  return zlibCrc32(bytes);
+}

@@ -1,0 +1,371 @@
+// One connection: hello first, then requests, several at once, answered in whatever order their
+// outcomes come. It reads only as far as it may hold: too many requests or bytes under way, answers
+// that are not fetched, or a full budget of all connections stop the reading, so that the sender
+// waits. Whatever is wrong with the bytes ends in a problem frame and the end of the connection;
+// whatever is wrong with a request is the problem frame that answers it.
+
+import type { Socket } from 'node:net';
+import { AssertionFailed } from '../../base/assert.ts';
+import { type Frame, FrameReader } from '../../base/frame-reader.ts';
+import {
+  FrameKind,
+  type FrameHeader,
+  HELLO_PAYLOAD_BYTES_MAX,
+  PROTOCOL_VERSION,
+  REQUEST_PAYLOAD_BYTES_MAX,
+  newFrame,
+  sealFrame,
+  textFrame,
+} from '../../base/protocol.ts';
+import type { Engine, SubmitResult } from '../../engine/contract.ts';
+import { problemOf } from '../answer-problem.ts';
+import type { KeyCheck } from '../auth.ts';
+import { ApiProblem, problemDocument } from '../problems.ts';
+import type { ApiLogger } from '../server.ts';
+import type { BinaryBounds } from './bounds.ts';
+import { crc32 } from './checksum.ts';
+import { faultProblem } from './faults.ts';
+import { readHello, welcomeText } from './hello.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { Outbox } from './outbox.ts';
+import { type Answer, type Request, readRequest } from './requests.ts';
+
+export type ConnectionOptions = {
+  readonly socket: Socket;
+  /** For request ids: unique among the connections of this process. */
+  readonly name: string;
+  readonly engine: Engine;
+  readonly checkKey: KeyCheck;
+  readonly bounds: BinaryBounds;
+  readonly budget: MemoryBudget;
+  readonly logger: ApiLogger;
+  readonly onBrokenInvariant: (error: AssertionFailed) => void;
+  readonly onClosed: (connection: Connection) => void;
+};
+
+/** A request whose outcome is awaited. */
+type Pending = {
+  readonly kind: number;
+  readonly request: number;
+  readonly payloadBytes: number;
+  readonly startedMs: number;
+  readonly controller: AbortController;
+};
+
+/** `ending`: nothing is read any more, the last bytes are on their way. */
+type State = 'hello' | 'open' | 'ending' | 'closed';
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #reader: FrameReader;
+  readonly #outbox: Outbox;
+  readonly #pending = new Set<Pending>();
+  readonly #goOn = (): void => this.#read();
+  #state: State = 'hello';
+  #version = PROTOCOL_VERSION;
+  #isReading = false;
+  #isLeaving = false;
+  #requests = 0;
+  #heldBytes = 0;
+  #openedMs = performance.now();
+  #heardMs = this.#openedMs;
+  #frameBeganMs = this.#openedMs;
+  #takenMs = this.#openedMs;
+  #endingMs = 0;
+  /** Set when the door closes. */
+  #endByMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: ConnectionOptions) {
+    const { socket, budget, bounds } = options;
+    this.#options = options;
+    this.#reader = new FrameReader({
+      crc32,
+      payloadBytesMax: HELLO_PAYLOAD_BYTES_MAX,
+      admit: (header) => this.#admit(header),
+      allocate: allocatePayload,
+    });
+    this.#outbox = new Outbox({
+      socket,
+      budget,
+      bytesMax: bounds.unsentBytesMax,
+      onTaken: () => this.#taken(),
+    });
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#heard(chunk));
+    socket.on('close', () => this.#closed());
+    // What a peer does to a connection is his affair; `close` follows.
+    socket.on('error', () => socket.destroy());
+  }
+
+  /** Says no at once: too many connections. */
+  refuse(problem: ApiProblem): void {
+    this.#fail(problem, 0);
+  }
+
+  /** No new requests are wanted here; those under way are answered. */
+  sayGoodbye(): void {
+    if (this.#state !== 'open' || this.#isLeaving) return;
+    this.#isLeaving = true;
+    this.#send(FrameKind.goodbye, 0, textFrame('{"reason":"stopping"}'));
+  }
+
+  /**
+   * Says goodbye and waits for the client to go: what it sent before it heard of it is still read
+   * and answered. Who stays is ended after a grace.
+   */
+  leave(): void {
+    if (this.#state === 'hello') return this.#fail(new ApiProblem('shutting_down'), 0);
+    this.sayGoodbye();
+    this.#endByMs = performance.now() + this.#options.bounds.lingerMs;
+  }
+
+  /** Ends now, whatever is under way. */
+  destroy(): void {
+    this.#options.socket.destroy();
+  }
+
+  /** Looks at the clock for all that this connection waits for. */
+  sweep(nowMs: number): void {
+    const { bounds, socket } = this.#options;
+    if (this.#state === 'ending') {
+      if (nowMs - this.#endingMs > bounds.lingerMs) socket.destroy();
+      return;
+    }
+    for (const pending of this.#pending) {
+      if (nowMs - pending.startedMs < bounds.outcomeWaitMs) break;
+      pending.controller.abort();
+    }
+    if (this.#state === 'hello') {
+      if (nowMs - this.#openedMs > bounds.helloMs) {
+        this.#fail(new ApiProblem('request_too_slow', { detail: 'No hello came in time.' }), 0);
+      }
+      return;
+    }
+    if (nowMs > this.#endByMs && this.#requests === 0) {
+      this.#end();
+    } else if (this.#outbox.unsentBytes > 0 && nowMs - this.#takenMs > bounds.stallMs) {
+      socket.destroy();
+    } else if (this.#isStalled(nowMs)) {
+      this.#fail(new ApiProblem('request_too_slow'), 0);
+    } else if (this.#pending.size === 0 && nowMs - this.#heardMs > bounds.idleMs) {
+      this.#send(FrameKind.goodbye, 0, textFrame('{"reason":"idle"}'));
+      this.#end();
+    }
+  }
+
+  /** A frame that was begun and is not finished, though nothing keeps us from reading it. */
+  #isStalled(nowMs: number): boolean {
+    if (!this.#reader.isInsideFrame || this.#options.socket.isPaused()) return false;
+    return nowMs - this.#frameBeganMs > this.#options.bounds.frameMs;
+  }
+
+  #heard(chunk: Buffer): void {
+    if (this.#state === 'ending' || this.#state === 'closed') return;
+    this.#heardMs = performance.now();
+    if (!this.#reader.isInsideFrame) this.#frameBeganMs = this.#heardMs;
+    this.#reader.push(chunk);
+    this.#read();
+  }
+
+  #read(): void {
+    // An answer that is there at once makes room, which would begin the reading inside itself.
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      while (this.#state === 'hello' || this.#state === 'open') {
+        if (this.#outbox.isFull) return this.#pause();
+        const reading = this.#reader.next();
+        if (reading.kind === 'more') return this.#resume();
+        if (reading.kind === 'blocked') return this.#pause();
+        if (reading.kind === 'fault') {
+          return this.#fail(faultProblem(reading.fault), reading.request);
+        }
+        this.#handle(reading.frame);
+        this.#frameBeganMs = this.#heardMs;
+      }
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  #pause(): void {
+    this.#options.socket.pause();
+    // Woken by an answer of our own, by the network, or by room in the budget.
+    if (!this.#options.budget.hasRoom) this.#options.budget.wait(this.#goOn);
+  }
+
+  #resume(): void {
+    const { socket } = this.#options;
+    if (!socket.isPaused()) return;
+    this.#frameBeganMs = performance.now();
+    socket.resume();
+  }
+
+  /** Takes a slot and the payload's bytes; given back when the request has been answered. */
+  #admit({ payloadBytes }: FrameHeader): boolean {
+    const { bounds, budget } = this.#options;
+    if (this.#state === 'hello') return true;
+    if (this.#requests >= bounds.requestsInFlightMax) return false;
+    if (this.#heldBytes > 0 && this.#heldBytes + payloadBytes > bounds.heldBytesMax) return false;
+    if (!budget.take(payloadBytes)) return false;
+    this.#requests++;
+    this.#heldBytes += payloadBytes;
+    return true;
+  }
+
+  #release(payloadBytes: number): void {
+    if (this.#state === 'closed') return;
+    this.#requests--;
+    this.#heldBytes -= payloadBytes;
+    this.#options.budget.release(payloadBytes);
+    if (this.#options.socket.isPaused()) this.#read();
+  }
+
+  #handle(frame: Frame): void {
+    if (this.#state === 'hello') {
+      this.#welcome(frame);
+      return;
+    }
+    if (frame.version !== this.#version) {
+      const detail = `The frame has version ${frame.version}; ${this.#version} was agreed on.`;
+      this.#fail(new ApiProblem('protocol_version_unsupported', { detail }), frame.request);
+      return;
+    }
+    if (frame.kind === FrameKind.ping) {
+      this.#send(FrameKind.ping + FrameKind.answer, frame.request, newFrame(0));
+      this.#release(frame.payloadBytes);
+      return;
+    }
+    this.#carryOut(frame);
+  }
+
+  #welcome(frame: Frame): void {
+    const { checkKey, engine, bounds } = this.#options;
+    try {
+      this.#version = readHello(frame, checkKey);
+    } catch (error) {
+      this.#fail(this.#problem(error), frame.request);
+      return;
+    }
+    this.#state = 'open';
+    this.#reader.payloadBytesMax = REQUEST_PAYLOAD_BYTES_MAX;
+    const text = welcomeText({
+      version: this.#version,
+      clusterId: engine.status().clusterId,
+      idleMs: bounds.idleMs,
+      requestsInFlightMax: bounds.requestsInFlightMax,
+    });
+    this.#send(FrameKind.hello + FrameKind.answer, frame.request, textFrame(text));
+  }
+
+  #carryOut(frame: Frame): void {
+    const { kind, request, payloadBytes } = frame;
+    let asked: Request;
+    try {
+      asked = readRequest(frame, this.#options.engine);
+      if (asked.kind === 'answer') {
+        this.#send(kind + FrameKind.answer, request, asked.answer);
+        this.#release(payloadBytes);
+        return;
+      }
+    } catch (error) {
+      this.#sendProblem(this.#problem(error), request);
+      this.#release(payloadBytes);
+      return;
+    }
+    const { command, answer } = asked;
+    const controller = new AbortController();
+    const startedMs = this.#heardMs;
+    const pending: Pending = { kind, request, payloadBytes, startedMs, controller };
+    this.#pending.add(pending);
+    this.#options.engine.submit(command, controller.signal).then(
+      (result) => this.#accepted(pending, result, answer),
+      (error: unknown) => this.#rejected(pending, error),
+    );
+  }
+
+  #accepted(pending: Pending, result: SubmitResult, answer: (result: SubmitResult) => Answer) {
+    const { kind, request, payloadBytes } = pending;
+    let frame: Answer;
+    try {
+      frame = answer(result);
+    } catch (error) {
+      this.#rejected(pending, error);
+      return;
+    }
+    this.#pending.delete(pending);
+    this.#send(kind + FrameKind.answer, request, frame);
+    this.#release(payloadBytes);
+  }
+
+  #rejected(pending: Pending, error: unknown): void {
+    this.#pending.delete(pending);
+    this.#sendProblem(this.#problem(error), pending.request);
+    this.#release(pending.payloadBytes);
+  }
+
+  #problem(error: unknown): ApiProblem {
+    const problem = problemOf(error);
+    if (problem.code === 'internal_error') {
+      const message = 'a request of the binary protocol failed unforeseen';
+      this.#options.logger.error({ err: error, connection: this.#options.name }, message);
+    }
+    if (error instanceof AssertionFailed) this.#options.onBrokenInvariant(error);
+    return problem;
+  }
+
+  #sendProblem({ code, options }: ApiProblem, request: number): void {
+    const document = problemDocument(code, `${this.#options.name}_${request}`, options);
+    this.#send(FrameKind.problem, request, textFrame(JSON.stringify(document)));
+  }
+
+  #send(kind: number, request: number, frame: Answer): void {
+    if (this.#state === 'ending' || this.#state === 'closed') return;
+    if (this.#outbox.unsentBytes === 0) this.#takenMs = performance.now();
+    this.#outbox.push(sealFrame(frame, { kind, request, version: this.#version }, crc32));
+  }
+
+  #taken(): void {
+    this.#takenMs = performance.now();
+    if (this.#options.socket.isPaused() && !this.#outbox.isFull) this.#read();
+  }
+
+  /** The stream cannot be read on, or may not be: a last frame, and the end. */
+  #fail(problem: ApiProblem, request: number): void {
+    this.#sendProblem(problem, request);
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#state === 'ending' || this.#state === 'closed') return;
+    this.#outbox.flush();
+    this.#state = 'ending';
+    this.#endingMs = performance.now();
+    const { socket } = this.#options;
+    socket.end();
+    // What still comes is thrown away: unread bytes would turn the end into a reset, and the last
+    // frame would be lost with it.
+    socket.resume();
+  }
+
+  #closed(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    const { budget, onClosed } = this.#options;
+    budget.forget(this.#goOn);
+    this.#outbox.close();
+    const heldBytes = this.#heldBytes;
+    this.#heldBytes = 0;
+    budget.release(heldBytes);
+    for (const pending of this.#pending) pending.controller.abort();
+    onClosed(this);
+  }
+}
+
+const SMALL_PAYLOAD_BYTES_MAX = 4096;
+
+/** Small ones share the runtime's pool; a large one has memory of its own, which is not zeroed. */
+function allocatePayload(bytes: number): Uint8Array {
+  const isSmall = bytes <= SMALL_PAYLOAD_BYTES_MAX;
+  return isSmall ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
+}

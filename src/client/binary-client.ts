@@ -1,0 +1,352 @@
+// The client library over the binary protocol (docs/reference/protocol.md): typed, batching by
+// itself, retrying what is safe to retry. Beside http-client.ts it says less about each transfer
+// (outcomes, not whole documents) and is many times faster. Its errors are those of problems.ts.
+
+import type { Account } from '../base/account.ts';
+import {
+  type FoundTransfer,
+  type TransfersCreated,
+  readCreatedTransfers,
+  readFoundAccounts,
+  readFoundTransfers,
+} from '../base/answers.ts';
+import type { Frame } from '../base/frame-reader.ts';
+import { ID_BYTES, writeId } from '../base/ids.ts';
+import {
+  ACCOUNTS_PER_REQUEST_MAX,
+  LOOKUP_IDS_MAX,
+  TRANSFERS_PER_REQUEST_MAX,
+} from '../base/limits.ts';
+import { FRAME_HEADER_BYTES, FrameKind, textFrame } from '../base/protocol.ts';
+import { TRANSFER_BYTES } from '../base/transfer-record.ts';
+import { BinaryCalls, type BinaryCounters } from './binary-calls.ts';
+import type { TlsOptions } from './binary-link.ts';
+import type { BatchAnswer, LookupAnswer } from './http-client.ts';
+import { AnswerUnreadable, ApiProblem } from './problems.ts';
+import { TransferGatherer } from './transfer-gatherer.ts';
+import { recordsOf, transferOf } from './transfer-records.ts';
+import type { CallOptions } from './transport.ts';
+import {
+  type BatchResult,
+  type CreateStatus,
+  type JsonObject,
+  type Ledger,
+  type NewAccount,
+  type NewTransfer,
+  newAccountJson,
+  readBatchResult,
+  readLedger,
+  readList,
+} from './wire.ts';
+
+export type BinaryClientOptions = {
+  /** holdfast://host:port, or holdfasts:// for TLS; several = tried one after the other. */
+  readonly url: string | readonly string[];
+  readonly key: string;
+  readonly tls?: TlsOptions;
+  /** How long a call goes on trying. */
+  readonly deadlineMs?: number;
+  /** Requests under way at once; the node may allow fewer. */
+  readonly inFlightMax?: number;
+  /** Calls that may wait for their turn; beyond it a RangeError. */
+  readonly waitingMax?: number;
+  /** Single transfers that travel as one request; 1 = each alone. */
+  readonly gatherTransfersMax?: number;
+  /** How long single transfers gather; 0 = what comes in the same turn of the loop. */
+  readonly gatherMs?: number;
+  readonly connectMsMax?: number;
+  readonly silentMsMax?: number;
+  readonly backoffMs?: number;
+  readonly backoffMsMax?: number;
+};
+
+export type TransferCreated = {
+  readonly status: CreateStatus;
+  readonly position: number;
+  /** When it was accepted; not known where it exists since an earlier request. */
+  readonly timestampNs: bigint | undefined;
+};
+
+export type TransferRefused = {
+  /** Place in the batch. */
+  readonly index: number;
+  readonly code: string;
+  readonly detail: string;
+};
+
+export type TransfersAnswer = TransfersCreated & {
+  /** Only what was refused, in the order of the batch. */
+  readonly refused: readonly TransferRefused[];
+};
+
+export type BinaryTransfersApi = {
+  /** Calls at the same time travel together; refused = ApiProblem. */
+  create(transfer: NewTransfer, options?: CallOptions): Promise<TransferCreated>;
+  /**
+   * One request. Records (128 bytes each, base/transfer-record.ts) are sent as they are, so they
+   * may not be written to before the call has ended.
+   */
+  createBatch(
+    transfers: Uint8Array | readonly NewTransfer[],
+    options?: CallOptions,
+  ): Promise<TransfersAnswer>;
+  lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<FoundTransfer>>;
+};
+
+export type BinaryAccountsApi = {
+  create(account: NewAccount, options?: CallOptions): Promise<BatchResult>;
+  createBatch(accounts: readonly NewAccount[], options?: CallOptions): Promise<BatchAnswer>;
+  lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<Account>>;
+};
+
+export type BinaryLedgersApi = {
+  define(ledger: Ledger, options?: CallOptions): Promise<CreateStatus>;
+  list(options?: CallOptions): Promise<Ledger[]>;
+};
+
+export type BinaryClient = AsyncDisposable & {
+  readonly url: string;
+  readonly counters: Readonly<BinaryCounters>;
+  readonly inFlight: number;
+  readonly transfers: BinaryTransfersApi;
+  readonly accounts: BinaryAccountsApi;
+  readonly ledgers: BinaryLedgersApi;
+  /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
+  status(options?: CallOptions): Promise<JsonObject>;
+  /** Idempotent. Calls under way end as if their deadline had come. */
+  close(): Promise<void>;
+};
+
+type Defaults = Required<Omit<BinaryClientOptions, 'url' | 'key' | 'tls'>>;
+
+const DEFAULTS: Defaults = {
+  deadlineMs: 30_000,
+  inFlightMax: 256,
+  waitingMax: 100_000,
+  gatherTransfersMax: TRANSFERS_PER_REQUEST_MAX,
+  gatherMs: 0,
+  connectMsMax: 5_000,
+  silentMsMax: 15_000,
+  backoffMs: 25,
+  backoffMsMax: 1_000,
+};
+
+const NOTHING = new Uint8Array(0);
+
+export function createBinaryClient(options: BinaryClientOptions): BinaryClient {
+  return new Client({ ...DEFAULTS, ...options });
+}
+
+class Client implements BinaryClient {
+  readonly transfers: BinaryTransfersApi;
+  readonly accounts: BinaryAccountsApi;
+  readonly ledgers: BinaryLedgersApi;
+  readonly #deadlineMs: number;
+  readonly #calls: BinaryCalls;
+  readonly #gatherer: TransferGatherer;
+
+  constructor(options: BinaryClientOptions & Defaults) {
+    this.#deadlineMs = options.deadlineMs;
+    this.#calls = new BinaryCalls({
+      ...options,
+      urls: [options.url].flat(),
+      tls: options.tls,
+    });
+    this.#gatherer = new TransferGatherer({
+      transfersMax: Math.min(options.gatherTransfersMax, TRANSFERS_PER_REQUEST_MAX),
+      gatherMs: options.gatherMs,
+      send: (transfers, deadlineMs) => this.#sendRecords(recordsOf(transfers), { deadlineMs }),
+    });
+    this.transfers = {
+      create: (transfer, call) => this.#createTransfer(transfer, call),
+      createBatch: (transfers, call) => this.#createTransfers(transfers, call),
+      lookup: (ids, call) => this.#lookupTransfers(ids, call),
+    };
+    this.accounts = {
+      create: async (account, call) => (await this.#createAccounts([account], call)).results[0]!,
+      createBatch: (accounts, call) => this.#createAccounts(accounts, call),
+      lookup: (ids, call) => this.#lookupAccounts(ids, call),
+    };
+    this.ledgers = {
+      define: (ledger, call) => this.#defineLedger(ledger, call),
+      list: async (call) =>
+        readList(
+          jsonOf(await this.#read(FrameKind.listLedgers, NOTHING, call)),
+          'ledgers',
+          readLedger,
+        ),
+    };
+  }
+
+  get url(): string {
+    return this.#calls.url;
+  }
+
+  get counters(): Readonly<BinaryCounters> {
+    return this.#calls.counters;
+  }
+
+  get inFlight(): number {
+    return this.#calls.inFlight;
+  }
+
+  async status(call?: CallOptions): Promise<JsonObject> {
+    return jsonOf(await this.#read(FrameKind.status, NOTHING, call)) as JsonObject;
+  }
+
+  close(): Promise<void> {
+    this.#gatherer.flush();
+    this.#calls.close();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #createTransfer(transfer: NewTransfer, call?: CallOptions): Promise<TransferCreated> {
+    const deadlineMs = call?.deadlineMs ?? this.#deadlineMs;
+    const outcome = await this.#gatherer.add(transferOf(transfer), deadlineMs, call?.signal);
+    const { code, position, timestampNs } = outcome;
+    if (code === 0) return { status: 'created', position, timestampNs };
+    const refusal = this.#refusal(code);
+    if (refusal.status < 400) return { status: 'exists', position, timestampNs: undefined };
+    throw refusal;
+  }
+
+  async #createTransfers(
+    transfers: Uint8Array | readonly NewTransfer[],
+    call?: CallOptions,
+  ): Promise<TransfersAnswer> {
+    const isRaw = transfers instanceof Uint8Array;
+    const count = isRaw ? transfers.byteLength / TRANSFER_BYTES : transfers.length;
+    bounded(count, TRANSFERS_PER_REQUEST_MAX, 'transfers');
+    const records = isRaw ? transfers : recordsOf(transfers.map(transferOf));
+    const answer = await this.#sendRecords(records, call);
+    return { ...answer, refused: this.#refused(answer.codes) };
+  }
+
+  async #sendRecords(records: Uint8Array, call?: CallOptions): Promise<TransfersCreated> {
+    const frame = await this.#write(FrameKind.createTransfers, records, call);
+    const answer = readCreatedTransfers(frame.payload);
+    if (answer === undefined || answer.codes.length !== records.byteLength / TRANSFER_BYTES) {
+      throw new AnswerUnreadable('The answer to a batch has another size than the batch.');
+    }
+    return answer;
+  }
+
+  #refused(codes: Uint16Array): TransferRefused[] {
+    const refused: TransferRefused[] = [];
+    for (let index = 0; index < codes.length; index++) {
+      const number = codes[index]!;
+      if (number === 0) continue;
+      const { status, code, detail } = this.#refusal(number);
+      if (status >= 400) refused.push({ index, code, detail });
+    }
+    return refused;
+  }
+
+  #refusal(number: number): ApiProblem {
+    const kind = this.#calls.refusal(number);
+    if (kind === undefined) {
+      throw new AnswerUnreadable(`The node answered with number ${number}, which it never named.`);
+    }
+    return new ApiProblem({ ...kind, requestId: '', errors: [] });
+  }
+
+  async #createAccounts(accounts: readonly NewAccount[], call?: CallOptions): Promise<BatchAnswer> {
+    bounded(accounts.length, ACCOUNTS_PER_REQUEST_MAX, 'accounts');
+    const payload = jsonPayload({ accounts: accounts.map(newAccountJson) });
+    const body = jsonOf(await this.#write(FrameKind.createAccounts, payload, call));
+    const results = readList(body, 'results', (item) => readBatchResult(item, 'account'));
+    return { position: positionOf(body), results };
+  }
+
+  async #defineLedger(ledger: Ledger, call?: CallOptions): Promise<CreateStatus> {
+    const { ledger: number, currency, exponent } = ledger;
+    const payload = jsonPayload({ ledger: number, currency, exponent });
+    const body = jsonOf(await this.#write(FrameKind.defineLedger, payload, call));
+    return (body as JsonObject)['status'] === 'created' ? 'created' : 'exists';
+  }
+
+  async #lookupTransfers(
+    ids: readonly bigint[],
+    call?: CallOptions,
+  ): Promise<LookupAnswer<FoundTransfer>> {
+    const frame = await this.#read(FrameKind.lookupTransfers, idsPayload(ids), call);
+    const answer = readable(readFoundTransfers(frame.payload));
+    return { ...answer, notFound: missing(ids, answer.found, ({ transfer }) => transfer.id) };
+  }
+
+  async #lookupAccounts(
+    ids: readonly bigint[],
+    call?: CallOptions,
+  ): Promise<LookupAnswer<Account>> {
+    const frame = await this.#read(FrameKind.lookupAccounts, idsPayload(ids), call);
+    const answer = readable(readFoundAccounts(frame.payload));
+    return { ...answer, notFound: missing(ids, answer.found, ({ id }) => id) };
+  }
+
+  #write(kind: number, payload: Uint8Array, call: CallOptions | undefined): Promise<Frame> {
+    return this.#submit(kind, payload, true, call);
+  }
+
+  #read(kind: number, payload: Uint8Array, call: CallOptions | undefined): Promise<Frame> {
+    return this.#submit(kind, payload, false, call);
+  }
+
+  #submit(
+    kind: number,
+    payload: Uint8Array,
+    isWrite: boolean,
+    call: CallOptions | undefined,
+  ): Promise<Frame> {
+    const deadlineMs = call?.deadlineMs ?? this.#deadlineMs;
+    return this.#calls.submit({ kind, payload, isWrite, deadlineMs, signal: call?.signal });
+  }
+}
+
+function jsonPayload(value: JsonObject): Uint8Array {
+  return textFrame(JSON.stringify(value)).subarray(FRAME_HEADER_BYTES);
+}
+
+function idsPayload(ids: readonly bigint[]): Uint8Array {
+  bounded(ids.length, LOOKUP_IDS_MAX, 'ids');
+  const bytes = new Uint8Array(ids.length * ID_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (const [index, id] of ids.entries()) writeId(view, index * ID_BYTES, id);
+  return bytes;
+}
+
+function jsonOf(frame: Frame): unknown {
+  try {
+    return JSON.parse(Buffer.from(frame.payload).toString('utf8'));
+  } catch (cause) {
+    throw new AnswerUnreadable('The answer is not JSON.', { cause });
+  }
+}
+
+function positionOf(body: unknown): number {
+  const position = (body as { readonly position?: unknown }).position;
+  if (Number.isSafeInteger(position)) return position as number;
+  throw new AnswerUnreadable('The answer does not say its position.');
+}
+
+function readable<T>(answer: T | undefined): T {
+  if (answer === undefined) throw new AnswerUnreadable('The answer to a lookup is malformed.');
+  return answer;
+}
+
+function missing<T>(
+  ids: readonly bigint[],
+  found: readonly T[],
+  idOf: (item: T) => bigint,
+): bigint[] {
+  const known = new Set(found.map(idOf));
+  return ids.filter((id) => !known.has(id));
+}
+
+function bounded(count: number, countMax: number, what: string): void {
+  if (Number.isInteger(count) && count >= 1 && count <= countMax) return;
+  throw new RangeError(`A request carries 1 to ${countMax} ${what}, not ${count}.`);
+}

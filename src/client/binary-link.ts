@@ -1,0 +1,242 @@
+// One connection of the binary client: hello, frames in and out, pings, and one ending. It retries
+// nothing; binary-calls.ts decides what the end of a connection means for the calls on it.
+
+import { type Socket, connect as connectTcp } from 'node:net';
+import { type ConnectionOptions as TlsConnectionOptions, connect as connectTls } from 'node:tls';
+import { crc32 as zlibCrc32 } from 'node:zlib';
+import { type Frame, FrameReader } from '../base/frame-reader.ts';
+import {
+  ANSWER_PAYLOAD_BYTES_MAX,
+  FrameKind,
+  frameHeaderFor,
+  newFrame,
+  sealFrame,
+  textFrame,
+} from '../base/protocol.ts';
+import { AnswerUnreadable, readProblem } from './problems.ts';
+
+export type TlsOptions = Pick<TlsConnectionOptions, 'ca' | 'servername' | 'cert' | 'key'>;
+
+/** What a number of a refusal means, as the node tells it in its welcome. */
+export type RefusalKind = {
+  readonly number: number;
+  readonly code: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly money: string;
+  readonly action: string;
+  readonly retryable: boolean;
+};
+
+export type Welcome = {
+  readonly idleMs: number;
+  readonly requestsInFlightMax: number;
+  readonly refusals: readonly RefusalKind[];
+};
+
+export type LinkOptions = {
+  /** holdfast://host:port, or holdfasts://host:port for TLS. */
+  readonly url: string;
+  readonly key: string;
+  readonly tls: TlsOptions | undefined;
+  /** From the first packet to the welcome. */
+  readonly connectMsMax: number;
+  /** Nothing heard for so long, pings unanswered: the connection is dead. */
+  readonly silentMsMax: number;
+  readonly onWelcome: (welcome: Welcome) => void;
+  readonly onFrame: (frame: Frame) => void;
+  /** The node asks for nothing new here. */
+  readonly onGoodbye: () => void;
+  /** Called once, last. An ApiProblem when the node said why. */
+  readonly onLost: (cause: unknown) => void;
+};
+
+const VERSION_MIN = 1;
+const PINGS_PER_SILENCE = 3;
+const COPIED_BYTES_MAX = 64 * 1024;
+const NOTHING = new Uint8Array(0);
+const URL_PATTERN = /^holdfasts?:$/;
+
+function crc32(bytes: Uint8Array): number {
+  return zlibCrc32(bytes);
+}
+
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #socket: Socket;
+  readonly #reader = new FrameReader({
+    crc32,
+    payloadBytesMax: ANSWER_PAYLOAD_BYTES_MAX,
+    allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
+  });
+  #state: 'hello' | 'open' | 'lost' = 'hello';
+  #frames: Uint8Array[] = [];
+  #frameBytes = 0;
+  #isScheduled = false;
+  #heardMs = performance.now();
+  #cause: unknown;
+  #timer: NodeJS.Timeout;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#socket = openSocket(options);
+    this.#socket.setNoDelay(true);
+    this.#socket.on('data', (chunk: Buffer) => this.#heard(chunk));
+    this.#socket.on('error', (error) => this.#lose(error));
+    this.#socket.on('close', () => this.#lose(new Error('the connection was closed')));
+    this.#timer = setTimeout(
+      () => this.#lose(new Error('no welcome in time')),
+      options.connectMsMax,
+    );
+    const hello = textFrame(JSON.stringify({ key: options.key, version_min: VERSION_MIN }));
+    this.#push(sealFrame(hello, { kind: FrameKind.hello, request: 0 }, crc32));
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Sends at the end of this turn; the payload is not copied unless it is small. */
+  send(kind: number, request: number, payload: Uint8Array = NOTHING): void {
+    this.#push(frameHeaderFor(payload, { kind, request }, crc32));
+    if (payload.byteLength > 0) this.#push(payload);
+  }
+
+  /** Ends the connection; `onLost` is called with `cause`. */
+  end(cause: unknown): void {
+    this.#lose(cause);
+  }
+
+  #push(bytes: Uint8Array): void {
+    this.#frames.push(bytes);
+    this.#frameBytes += bytes.byteLength;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    process.nextTick(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isScheduled = false;
+    const frames = this.#frames;
+    const bytes = this.#frameBytes;
+    this.#frames = [];
+    this.#frameBytes = 0;
+    if (this.#state === 'lost' || frames.length === 0) return;
+    if (frames.length > 1 && bytes <= COPIED_BYTES_MAX) {
+      this.#socket.write(Buffer.concat(frames, bytes));
+      return;
+    }
+    this.#socket.cork();
+    for (const frame of frames) this.#socket.write(frame);
+    this.#socket.uncork();
+  }
+
+  #heard(chunk: Buffer): void {
+    this.#heardMs = performance.now();
+    this.#reader.push(chunk);
+    while (this.#state !== 'lost') {
+      const reading = this.#reader.next();
+      switch (reading.kind) {
+        case 'more':
+        case 'blocked':
+          return;
+        case 'fault':
+          this.#lose(new AnswerUnreadable(`What the node sent is no frame (${reading.fault}).`));
+          return;
+        case 'frame':
+          this.#take(reading.frame);
+      }
+    }
+  }
+
+  #take(frame: Frame): void {
+    if (frame.kind === FrameKind.goodbye) {
+      this.#options.onGoodbye();
+    } else if (frame.kind === FrameKind.problem && frame.request === 0) {
+      // Of the connection itself, which the node ends now.
+      this.#cause = problemOfFrame(frame);
+    } else if (this.#state === 'hello') {
+      this.#welcomed(frame);
+    } else if (frame.kind !== FrameKind.ping + FrameKind.answer) {
+      this.#options.onFrame(frame);
+    }
+  }
+
+  #welcomed(frame: Frame): void {
+    if (frame.kind !== FrameKind.hello + FrameKind.answer) {
+      this.#lose(new AnswerUnreadable(`The node answered the hello with kind ${frame.kind}.`));
+      return;
+    }
+    clearTimeout(this.#timer);
+    let welcome: Welcome;
+    try {
+      welcome = readWelcome(frame.payload);
+    } catch (error) {
+      this.#lose(error);
+      return;
+    }
+    this.#state = 'open';
+    const { silentMsMax } = this.#options;
+    const pingMs = Math.max(1, Math.min(silentMsMax, welcome.idleMs) / PINGS_PER_SILENCE);
+    this.#timer = setInterval(() => this.#ping(silentMsMax), pingMs);
+    this.#options.onWelcome(welcome);
+  }
+
+  #ping(silentMsMax: number): void {
+    if (performance.now() - this.#heardMs > silentMsMax) {
+      this.#lose(new Error('the node is silent'));
+      return;
+    }
+    this.#push(sealFrame(newFrame(0), { kind: FrameKind.ping, request: 0 }, crc32));
+  }
+
+  #lose(cause: unknown): void {
+    if (this.#state === 'lost') return;
+    this.#state = 'lost';
+    clearTimeout(this.#timer);
+    this.#socket.destroy();
+    this.#options.onLost(this.#cause ?? cause);
+  }
+}
+
+function openSocket({ url, tls }: LinkOptions): Socket {
+  const { protocol, hostname, port } = new URL(url);
+  if (!URL_PATTERN.test(protocol) || port === '') {
+    throw new RangeError(`"${url}" is not the address of a node: holdfast://127.0.0.1:7401.`);
+  }
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  if (protocol === 'holdfast:') return connectTcp({ host, port: Number(port) });
+  return connectTls({ host, port: Number(port), ...tls });
+}
+
+function statusOf(text: string): number {
+  try {
+    const { status } = JSON.parse(text) as { readonly status?: unknown };
+    return typeof status === 'number' ? status : 500;
+  } catch {
+    return 500;
+  }
+}
+
+/** A problem frame's document. */
+export function problemOfFrame(frame: Frame): ReturnType<typeof readProblem> {
+  const text = Buffer.from(frame.payload).toString('utf8');
+  return readProblem(statusOf(text), text);
+}
+
+function readWelcome(payload: Uint8Array): Welcome {
+  const value = JSON.parse(Buffer.from(payload).toString('utf8')) as {
+    readonly idle_ms?: unknown;
+    readonly requests_in_flight_max?: unknown;
+    readonly refusals?: unknown;
+  };
+  const { idle_ms: idleMs, requests_in_flight_max: requestsInFlightMax, refusals } = value;
+  if (
+    typeof idleMs !== 'number' ||
+    typeof requestsInFlightMax !== 'number' ||
+    !Array.isArray(refusals)
+  ) {
+    throw new AnswerUnreadable('The welcome of the node lacks what it must have.');
+  }
+  return { idleMs, requestsInFlightMax, refusals: refusals as RefusalKind[] };
+}
