@@ -148,7 +148,7 @@ test('a second node on the same port says so and does not start', async () => {
   await using first = new SpawnedNode({ data: join(folder.path, 'first') });
   const binaryPort = Number(new URL((await first.ready()).binary_url).port);
   await using second = new SpawnedNode({ data: join(folder.path, 'second'), binaryPort });
-  await assert.rejects(second.ready(), /Nothing can listen on .* Give another --binary-port/);
+  await assert.rejects(second.ready(), /Nothing can listen on .*Give another --binary-port/);
 });
 
 test('half a TLS configuration stops the start', async () => {

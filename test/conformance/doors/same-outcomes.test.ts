@@ -202,8 +202,9 @@ async function play(door: Door, steps: readonly Step[]): Promise<Set<string>> {
 
 /**
  * What no scenario makes a door answer: commands that only a broken door would write, configuration
- * (which no door changes yet), freezing (a path of HTTP's own, tested there), ranges that the doors check in front of the books, ledgers that are
- * defined several at once; and `exists`, whose other names are the books' own.
+ * (which no door changes yet), freezing (a path of HTTP's own, tested there), ranges that the doors
+ * check in front of the books, ledgers that are defined several at once; and `exists`, whose other
+ * names are the books' own.
  */
 const UNSAID = {
   both: [
