@@ -1,7 +1,7 @@
 // From chunks of a stream to frames. Pure: it is fed, and asked for the next frame until it wants
 // more. A payload that lies in one chunk is a view of that chunk, unless it is a small part of it;
-// any other is copied once, into a buffer of its own whose start is aligned. What is kept between calls is one chunk
-// and one payload, and a payload is begun only when `admit` has said yes.
+// any other is copied once, into a buffer of its own whose start is aligned. What is kept between
+// calls is one chunk and one payload, and a payload is begun only when `admit` has said yes.
 
 import { assert } from './assert.ts';
 import {
