@@ -7,6 +7,7 @@ import type { Frame } from '../base/frame-reader.ts';
 import { FrameKind } from '../base/protocol.ts';
 import {
   Link,
+  assertNodeUrl,
   type RefusalKind,
   type TlsOptions,
   type Welcome,
@@ -91,6 +92,7 @@ export class BinaryCalls {
 
   constructor(options: BinaryCallsOptions) {
     if (options.urls.length === 0) throw new RangeError('A client wants at least one address.');
+    for (const url of options.urls) assertNodeUrl(url);
     this.#options = options;
     this.#inFlightMax = options.inFlightMax;
   }
@@ -174,10 +176,19 @@ export class BinaryCalls {
 
   #connect(): void {
     if (this.#isClosed || performance.now() < this.#connectNotBeforeMs) return;
-    const { key, tls, connectMsMax, silentMsMax } = this.#options;
     this.counters.connections++;
     this.#isLeaving = false;
-    this.#link = new Link({
+    try {
+      this.#link = this.#openLink();
+    } catch (error) {
+      // A certificate or a key that cannot be read: said to the calls, like every other reason.
+      this.#lost(error);
+    }
+  }
+
+  #openLink(): Link {
+    const { key, tls, connectMsMax, silentMsMax } = this.#options;
+    return new Link({
       url: this.url,
       key,
       tls,

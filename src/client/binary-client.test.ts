@@ -201,6 +201,23 @@ test('where nobody listens the call ends with certainty: nothing was sent', asyn
   await assert.rejects(client.status(), NodeUnavailable);
 });
 
+test('an address that is none is refused when the client is made', () => {
+  for (const url of ['http://127.0.0.1:7400', 'holdfast://127.0.0.1', '127.0.0.1:7401', '']) {
+    assert.throws(() => clientOf({ url }), RangeError, url);
+  }
+  assert.throws(() => clientOf({ url: '' }, { url: [] }), RangeError);
+});
+
+test('a key that TLS cannot read is said to the calls', async () => {
+  const options = { deadlineMs: 100, tls: { key: 'no key', cert: 'no certificate' } };
+  await using client = clientOf({ url: 'holdfasts://127.0.0.1:1' }, options);
+  await assert.rejects(client.status(), (error) => {
+    assert.ok(error instanceof NodeUnavailable);
+    assert.notEqual((error.cause as { readonly code: string }).code, 'ECONNREFUSED');
+    return true;
+  });
+});
+
 test('of several addresses the one that answers is found', async () => {
   await using node = await createBinaryNode();
   await using line = await CutLine.to(1);

@@ -199,11 +199,15 @@ export class Link {
   }
 }
 
+/** Throws a RangeError: a wrong address would otherwise look like a node that is away. */
+export function assertNodeUrl(url: string): void {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed !== undefined && URL_PATTERN.test(parsed.protocol) && parsed.port !== '') return;
+  throw new RangeError(`"${url}" is not the address of a node, such as holdfast://127.0.0.1:7401.`);
+}
+
 function openSocket({ url, tls }: LinkOptions): Socket {
   const { protocol, hostname, port } = new URL(url);
-  if (!URL_PATTERN.test(protocol) || port === '') {
-    throw new RangeError(`"${url}" is not the address of a node: holdfast://127.0.0.1:7401.`);
-  }
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   if (protocol === 'holdfast:') return connectTcp({ host, port: Number(port) });
   return connectTls({ host, port: Number(port), ...tls });

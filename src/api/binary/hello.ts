@@ -51,17 +51,20 @@ export type WelcomeFacts = {
 
 /** What a client must know: bounds, and what each number of a refusal means. */
 export function welcomeText(facts: WelcomeFacts): string {
-  return JSON.stringify({
+  const head = JSON.stringify({
     version: facts.version,
     cluster_id: facts.clusterId,
     idle_ms: facts.idleMs,
     requests_in_flight_max: facts.requestsInFlightMax,
     payload_bytes_max: REQUEST_PAYLOAD_BYTES_MAX,
-    refusals: REFUSAL_LIST,
   });
+  return `${head.slice(0, -1)},"refusals":${REFUSALS_TEXT}}`;
 }
 
-const REFUSAL_LIST = REFUSALS.map(({ number, name }) => {
-  const { status, text, money, action, retryable } = problemKind(name);
-  return { number, code: name, status, detail: text, money, action, retryable };
-});
+/** Written once: clients that come back all at once should cost little. */
+const REFUSALS_TEXT = JSON.stringify(
+  REFUSALS.map(({ number, name }) => {
+    const { status, text, money, action, retryable } = problemKind(name);
+    return { number, code: name, status, detail: text, money, action, retryable };
+  }),
+);
