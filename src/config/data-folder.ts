@@ -69,8 +69,9 @@ function readKey(file: string): string {
 }
 
 function keyFault(file: string, cause: unknown): OperationalError {
+  const why = cause instanceof Error ? `: ${cause.message}` : '';
   return new OperationalError('DATA_FOLDER_UNUSABLE', {
-    detail: `${file} does not hold a key${cause === undefined ? '' : `: ${String(cause)}`}.`,
+    detail: `${file} does not hold a key${why}.`,
     wayOut: 'Nothing was started. Remove the file: a new key is made at the next start.',
     cause,
   });

@@ -35,6 +35,10 @@ export type SpawnOptions = {
   readonly port?: number;
   /** Settings; those of the caller's own environment are not handed on. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The Node that reads the shim; an old one starts ours as a child of its own. */
+  readonly program?: string;
+  /** A module of faults that the process loads first. */
+  readonly faults?: URL;
   /** A process that should have ended by itself and did not is killed after this time. */
   readonly lifeMsMax?: number;
 };
@@ -46,10 +50,17 @@ export class SpawnedNode implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor({ data, port = 0, settings = {}, lifeMsMax = LIFE_MS_DEFAULT }: SpawnOptions) {
-    const parameters = [SHIM, 'up', '--data', data, '--json'];
+  constructor({
+    data,
+    port = 0,
+    settings = {},
+    lifeMsMax = LIFE_MS_DEFAULT,
+    ...how
+  }: SpawnOptions) {
+    const preloaded = how.faults === undefined ? [] : ['--import', how.faults.href];
+    const parameters = [...preloaded, SHIM, 'up', '--data', data, '--json'];
     if (settings['HOLDFAST_PORT'] === undefined) parameters.push('--port', String(port));
-    this.#child = spawn(process.execPath, parameters, {
+    this.#child = spawn(how.program ?? process.execPath, parameters, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...foreignEnvironment(), ...settings },
     });
@@ -88,9 +99,13 @@ export class SpawnedNode implements AsyncDisposable {
     }
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Sends the signal and resolves when the process has ended. */
   async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<Ended> {
-    this.#child.kill(signal);
+    this.signal(signal);
     return await this.ended;
   }
 
