@@ -286,6 +286,14 @@ const AT_THE_DOOR: readonly Case[] = [
     code: 'media_type_unsupported',
   },
   {
+    what: 'a body that says it is compressed',
+    url: ONE,
+    body: transferBody(1),
+    headers: { 'content-encoding': 'gzip' },
+    status: 415,
+    code: 'media_type_unsupported',
+  },
+  {
     what: 'a body beyond the limit',
     url: ONE,
     body: `{"id":"${'x'.repeat(BODY_BYTES_MAX)}"}`,
@@ -333,6 +341,31 @@ async function assertUnchanged(node: FakeNode, wanted: Case): Promise<void> {
   assert.equal(node.engine.imageHex(), before);
   assert.deepEqual(node.logged, []);
 }
+
+for (const [what, amount, code] of [
+  ['digits', '9'.repeat(7_000_000), 'amount_too_large'],
+  ['digits and a letter', `${'9'.repeat(7_000_000)}x`, 'amount_malformed'],
+] as const) {
+  for (const url of [ONE, '/v1/transfers/batch']) {
+    test(`seven million ${what} as the amount of ${url} are refused as an amount`, async () => {
+      await using node = await createBookedNode();
+      const transfer = transferBody(1, { amount });
+      const body = url === ONE ? transfer : { transfers: [transfer] };
+      const answer = await call(node, 'POST', url, body);
+      assert.equal(answer.status, 400);
+      assert.equal(answer.body.code, code);
+      assert.deepEqual(node.logged, []);
+    });
+  }
+}
+
+test('a member with a name of seven million characters is refused and named in short', async () => {
+  await using node = await createBookedNode();
+  const answer = await call(node, 'POST', ONE, { ['~/'.repeat(3_500_000)]: 1 });
+  assert.equal(answer.status, 400);
+  assert.equal(answer.body.code, 'unknown_field');
+  assert.ok(answer.body.errors[0].pointer.length <= 2048);
+});
 
 async function balances(node: FakeNode): Promise<string> {
   const ids = [1, 2, 3].map(accountId);

@@ -145,8 +145,8 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
     action: 'Check the path.',
   },
   media_type_unsupported: {
-    text: 'The body is not declared as JSON.',
-    action: 'Send Content-Type: application/json.',
+    text: 'The body is not declared as plain JSON.',
+    action: 'Send Content-Type: application/json, and no Content-Encoding.',
   },
   headers_too_large: { text: 'The headers are too large.', action: 'Send fewer or shorter ones.' },
   internal_error: {

@@ -206,6 +206,23 @@ test('an unforeseen failure is 500, logged, and never claims that nothing happen
   assert.equal(node.logged.length, 1);
 });
 
+for (const [what, url, body] of [
+  ['transfer', ONE, transferBody(1)],
+  ['account', '/v1/accounts', { id: accountId(9), ledger: LEDGER, code: 1 }],
+] as const) {
+  test(`a node that halts right behind a ${what} does not say that nothing was done`, async () => {
+    await using node = await createBookedNode();
+    const before = node.engine.imageHex();
+    node.engine.haltsNext = true;
+    const answer = await call(node, 'POST', url, body);
+    assert.notEqual(node.engine.imageHex(), before);
+    assert.equal(answer.status, 503);
+    assert.equal(answer.body.code, 'outcome_unknown');
+    assert.equal(answer.body.retryable, true);
+    assert.doesNotMatch(answer.body.money, /[Nn]o money moved|[Nn]othing/);
+  });
+}
+
 test('a broken invariant is answered and handed to whoever stops the node', async () => {
   const broken: AssertionFailed[] = [];
   await using node = createFakeNode({ onBrokenInvariant: (error) => broken.push(error) });
@@ -258,6 +275,32 @@ test('large bodies that arrive at once are bounded together, and answered 429 be
   assert.equal((await call(node, 'POST', ONE, transferBody(2))).status, 201);
   slow.destroy();
   await rawAnswerOf(node, large, /^HTTP\/1\.1 20[01] /);
+});
+
+test('a request without Host, also one that is not known, gets an answer of this server', async () => {
+  await using node = createFakeNode();
+  const known = await rawAnswer(node, 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n');
+  assert.match(known, /^HTTP\/1\.1 200 OK\r\n/);
+  assert.match(known, /\r\nrequest-id: req_[0-9a-f]{32}\r\n/i);
+  const unknown = await rawAnswer(node, 'GET /x HTTP/1.1\r\nConnection: close\r\n\r\n');
+  assert.match(unknown, /"code":"route_not_found"/);
+});
+
+test('closing ends connections that are silent or never end their request', async () => {
+  const node = createFakeNode();
+  const { port } = new URL(await node.server.listen(ANY_PORT));
+  const head = `POST ${ONE} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${FAKE_API_KEY}\r\n`;
+  const body = `${head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
+  const closed = ['', 'POST /v1/tr', head, body].map(async (sent) => {
+    const socket = connect(Number(port), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(sent);
+    socket.resume().on('error', () => undefined);
+    return { ended: new Promise<void>((resolve) => socket.once('close', () => resolve())) };
+  });
+  const sockets = await Promise.all(closed);
+  await node.server.close();
+  await Promise.all(sockets.map(({ ended }) => ended));
 });
 
 test('closing ends idle connections and can be asked for twice', async () => {

@@ -63,6 +63,7 @@ const OUTCOME_WAIT_MS_DEFAULT = 10_000;
 /** After the node has answered everything: time for the answers to be taken. */
 const CLOSE_GRACE_MS = 1000;
 const REQUEST_RECEIVE_MS_DEFAULT = 30_000;
+const SLOW_LOOK_MS = 5000;
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 const KEYED_PATH_PATTERN = /^\/(v1|metrics)(\/|$)/;
 
@@ -107,8 +108,9 @@ async function closeWithin(app: FastifyInstance, graceMs: number): Promise<void>
 function createApp(options: HttpServerOptions): FastifyInstance {
   return fastify({
     logger: false,
-    // Node would answer a request without Host by itself, without a problem document.
-    http: { requireHostHeader: false },
+    // Node would answer a request without Host by itself, without a problem document; and it would
+    // look only every 30 seconds whether a request takes too long to arrive.
+    http: { requireHostHeader: false, connectionsCheckingInterval: SLOW_LOOK_MS },
     bodyLimit: options.bodyBytesMax ?? HTTP_BODY_BYTES_MAX,
     requestTimeout: options.requestReceiveMs ?? REQUEST_RECEIVE_MS_DEFAULT,
     forceCloseConnections: 'idle',
@@ -150,7 +152,7 @@ function addRoutes(
   probeRoutes(app, context);
   void app.register((keyed, _options, done) => {
     keyed.addHook('onRequest', (request, reply, next) =>
-      next(keyProblem(request) ?? budget.take(request, reply)),
+      next(keyProblem(request) ?? encodingProblem(request) ?? budget.take(request, reply)),
     );
     keyed.addHook('preValidation', (request, _reply, next) => next(bodyProblem(request)));
     ledgerRoutes(keyed, context);
@@ -165,6 +167,12 @@ function addRoutes(
     const verdict = checkKey(request.headers.authorization);
     return verdict === 'ok' ? undefined : new ApiProblem(verdict);
   }
+}
+
+/** Nothing is unpacked here: what says that it is compressed is not read as if it were not. */
+function encodingProblem(request: FastifyRequest): ApiProblem | undefined {
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  return encoding === 'identity' ? undefined : new ApiProblem('media_type_unsupported');
 }
 
 function bodyProblem(request: FastifyRequest): ApiProblem | undefined {

@@ -114,3 +114,8 @@ test('a pointer escapes as RFC 6901 says', () => {
   assert.equal(childPointer('/a', 'm~n/o'), '/a/m~0n~1o');
   assert.equal(childPointer('', 3), '/3');
 });
+
+test('a pointer names a very long name in short, without looking at all of it', () => {
+  assert.equal(childPointer('/a', '~'.repeat(1024)).length, 2 + 1 + 2 * 1024);
+  assert.equal(childPointer('/a', '~'.repeat(1025)).length, 2 + 1 + 1024);
+});

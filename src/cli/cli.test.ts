@@ -202,6 +202,44 @@ test('with --json errors are JSON on stderr and stdout stays empty', async () =>
   assert.equal(error['exit_code'], 3);
 });
 
+test('with --json wrong usage is JSON on stderr too, also where the parser stopped before it', async () => {
+  const wrong: [parameters: string[], message: RegExp][] = [
+    [['acount', '--json'], /unknown command 'acount'/],
+    [['--json', 'account'], /A command is missing/],
+    [['account', 'get', '--json'], /missing required argument/],
+    [['transfer', 'create', '--json'], /required option/],
+    [['status', '--jsn', '--json'], /unknown option/],
+    [['account', 'create', '--limit', 'both', '--json'], /Allowed choices/],
+    [['transfer', 'get', '17', '--json'], /"17" is not a transfer id/],
+  ];
+  for (const [parameters, message] of wrong) {
+    const environment = { HOLDFAST_API_KEY: FAKE_KEY, HOLDFAST_URL: 'http://127.0.0.1:1' };
+    const { exitCode, stdout, stderr } = await runSeen(parameters, { environment });
+    assert.equal(exitCode, 2, parameters.join(' '));
+    assert.equal(stdout, '');
+    const { error } = JSON.parse(stderr) as { readonly error: Sent };
+    assert.equal(error['code'], 'usage');
+    assert.equal(error['exit_code'], 2);
+    assert.match(String(error['detail']), message);
+  }
+});
+
+test('where the outcome is unknown, the id that was made for an account is told', async () => {
+  await using bench = await CliBench.start();
+  bench.node.fault = ({ path }) => (path === '/v1/accounts' ? { kind: 'drop-after' } : undefined);
+  const create = ['account', 'create', '--currency', 'EUR'];
+  const { exitCode, stderr } = await bench.run(...create, '--json');
+  assert.equal(exitCode, 6);
+  const [made] = [...bench.node.accounts.keys()];
+  assert.ok(made !== undefined);
+  const { error } = JSON.parse(stderr) as { readonly error: Sent };
+  assert.ok(String(error['action']).includes(`--id ${made}`), String(error['action']));
+  bench.node.fault = () => undefined;
+  const again = await bench.run(...create, '--id', made, '--json');
+  assert.equal((JSON.parse(again.stdout) as Sent)['status'], 'exists');
+  assert.equal(bench.node.accounts.size, 1);
+});
+
 test('list-by-ids aligns decimals, names what is missing and exits 3 for it', async () => {
   await using bench = await CliBench.start();
   await bench.run('account', 'create', '--id', '1', '--currency', 'EUR');

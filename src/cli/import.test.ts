@@ -137,3 +137,42 @@ test('a reference is its bytes as a number, up to 16 of them', () => {
   assert.equal(referenceNumber('0123456789abcdef') >> 120n, 0x30n);
   assert.throws(() => referenceNumber('0123456789abcdefg'), /longer than 16 bytes/);
 });
+
+test('a dry run over a row that cannot be read is refused like an import, also as JSON', async () => {
+  await using bench = await CliBench.start();
+  const { exitCode, stdout, stderr } = await importText(
+    bench,
+    [HEADING, '1,2,12.505,EUR,1,'].join('\n'),
+    '-n',
+  );
+  assert.equal(exitCode, 4);
+  assert.equal(stdout, '');
+  const { error } = JSON.parse(stderr) as { readonly error: { readonly exit_code: number } };
+  assert.equal(error.exit_code, 4);
+  assert.match(stderr, /row 1: 12\.505 has more decimals than EUR/);
+  assert.equal(bench.node.transfers.size, 0);
+});
+
+test('a file that is not UTF-8 is refused, and no reference is changed silently', async () => {
+  await using bench = await CliBench.start();
+  const file = join(bench.folder, 'latin.csv');
+  await writeFile(file, Buffer.from(`${HEADING}\n1,2,12.50,EUR,1,Zürich`, 'latin1'));
+  const { exitCode, stderr } = await bench.run('import', '--file', file, '--json');
+  assert.equal(exitCode, 4);
+  assert.match(stderr, /"code":"csv_not_utf8"/);
+  assert.equal(bench.node.transfers.size, 0);
+});
+
+test('rows that the books refused are said to need a file of their own', async () => {
+  await using bench = await CliBench.start();
+  const file = join(bench.folder, 'movements.csv');
+  await writeFile(file, ROWS);
+  const done = await bench.run('import', '--file', file);
+  assert.equal(done.exitCode, 0);
+  assert.doesNotMatch(done.stderr, /file of their own/);
+  const [first] = [...bench.node.transfers.keys()];
+  bench.node.refusals.set(first ?? '', 'id_already_failed');
+  const refused = await bench.run('import', '--file', file);
+  assert.equal(refused.exitCode, 4);
+  assert.match(refused.stderr, /put these rows, and only these, into a file of their own/);
+});

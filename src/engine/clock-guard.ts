@@ -27,8 +27,9 @@ export class ClockGuard {
       throw new OperationalError('CLOCK_JUMPED', {
         detail: `The machine's clock jumped by ${Math.round(jumpMs)} ms; no payment is numbered.`,
         wayOut:
-          'Set the clock right: the node goes on by itself within a second of it. If the new time ' +
-          'is the right one, restart the node.',
+          'Set the clock right: the node goes on by itself within a second of it. Restart the node ' +
+          'only if the new time is certainly right: what is written under a time that is ahead ' +
+          'keeps every payment waiting until that time has come.',
       });
     }
     this.#distanceMs = distanceMs;

@@ -84,9 +84,15 @@ export class Sequencer {
     const ownBytes = own.reduce((sum, command) => sum + commandBytes(command), 0);
     const tickets = this.#intake.take(ENTRY_BYTES_MAX - ENTRY_HEADER_BYTES - ownBytes);
     if (tickets.length === 0 && own.length === 0) return undefined;
-    const entry = this.#seal([...own, ...tickets.map((ticket) => ticket.command)], timeNs);
-    this.#last = entry;
-    return { entry, tickets, ownCommands: own.length };
+    try {
+      this.#last = this.#seal([...own, ...tickets.map((ticket) => ticket.command)], timeNs);
+    } catch (error) {
+      // They are in no queue any more and in no entry: nobody else would ever answer them.
+      const unsealed = new OperationalError('OUTCOME_UNKNOWN', { cause: error });
+      for (const ticket of tickets) ticket.reject(unsealed);
+      throw error;
+    }
+    return { entry: this.#last, tickets, ownCommands: own.length };
   }
 
   /** `entry` is durable and applied: the next entries say so in their `durable`. */

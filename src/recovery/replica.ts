@@ -60,6 +60,8 @@ export class Replica {
       assert(timeNs === entry.timeNs + BigInt(entry.eventCount), 'the header counts the events');
     } else if (entry.kind !== EntryKind.opening && entry.kind !== EntryKind.roll) {
       throw unknownKind(entry);
+    } else {
+      assert(entry.commandCount === 0, 'an opening or a roll carries no command');
     }
     this.#position = entry.position;
     this.#extendDigest(outcomes);
@@ -70,7 +72,12 @@ export class Replica {
     if (entry.outcomePosition === 0) return;
     assert(entry.outcomePosition < entry.position, 'an outcome digest is of an earlier position');
     const own = this.#digests.get(entry.outcomePosition);
-    if (own === undefined || equalBytes(own, entry.outcomeDigest)) return;
+    if (own === undefined) {
+      const isForgotten = entry.outcomePosition <= this.#position - DIGESTS_KEPT;
+      assert(isForgotten, 'a digest that cannot be compared is older than those kept');
+      return;
+    }
+    if (equalBytes(own, entry.outcomeDigest)) return;
     throw new OperationalError('JOURNAL_DIVERGED', {
       detail:
         `At position ${entry.outcomePosition} this node computes other outcomes than the writer ` +

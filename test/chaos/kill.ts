@@ -1,6 +1,8 @@
 // `npm run chaos -- --kills N [--seed S] [--json]`: a real node under real load, killed with
-// SIGKILL at random instants and started again at once; afterwards the exact checker compares every
-// answer that any client got with the journal replayed on the naive model.
+// SIGKILL and started again at once, half of the times at a random instant and half in the middle
+// of a write (striker.ts); afterwards the exact checker compares every answer that any client got
+// with the journal replayed on the naive model. On a mismatch the history is kept in a file, and
+// `npm run chaos -- --judge FILE` judges it again.
 
 import { rm } from 'node:fs/promises';
 import { mkdtempSync } from 'node:fs';
@@ -8,17 +10,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { NodeProcess } from '../../examples/bank-1993/node-process.ts';
 import { Prng } from '../../src/base/prng.ts';
-import { openBooks, readHistory } from './evidence.ts';
-import { Recorder } from './recorder.ts';
 import { checkHistory } from '../model/checker.ts';
+import type { History } from '../model/history.ts';
+import { SpawnedNode, keyOf } from '../support/spawned-node.ts';
+import { openBooks, readHistory } from './evidence.ts';
+import { readHistoryFile, writeHistory } from '../model/history-file.ts';
+import { Recorder } from './recorder.ts';
+import { strikeWriting } from './striker.ts';
 import { HOLD_SECONDS_MAX, Workload } from './workload.ts';
 
 const WORKERS = 12;
 const LIFE_MS_MIN = 60;
 const LIFE_MS_MAX = 500;
 const SETTLE_MS = 1500;
+const PROCESS_MS_MAX = 3_600_000;
 /** Of the kills, so many must have hit while requests were under way, or the run proves little. */
 const IN_FLIGHT_SHARE_MIN = 0.8;
 const MISMATCHES_SHOWN_MAX = 20;
@@ -26,6 +32,8 @@ const MISMATCHES_SHOWN_MAX = 20;
 type Report = {
   readonly kills: number;
   readonly killsInFlight: number;
+  /** Kills that were aimed at a write. */
+  readonly strikes: number;
   readonly tornTails: number;
   readonly acknowledged: number;
   readonly unknown: number;
@@ -44,14 +52,19 @@ async function main(): Promise<number> {
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
+      judge: { type: 'string' },
     },
   });
+  if (values.judge !== undefined) return judge(values.judge);
   const seed = Number(values.seed);
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-kill-'));
   try {
-    const { report, findings } = await run(folder, Number(values.kills), seed);
-    for (const finding of findings.slice(0, MISMATCHES_SHOWN_MAX)) {
-      process.stderr.write(`${finding}\n`);
+    const { report, findings, history } = await run(folder, Number(values.kills), seed);
+    tell(findings);
+    if (findings.length > 0) {
+      const file = join(tmpdir(), `holdfast-history-${seed}-${process.pid}.jsonl.gz`);
+      await writeHistory(file, history);
+      process.stderr.write(`The history is in ${file}; --judge ${file} judges it again.\n`);
     }
     process.stdout.write(
       values.json ? `${JSON.stringify(report)}\n` : `${JSON.stringify(report, undefined, 2)}\n`,
@@ -63,6 +76,19 @@ async function main(): Promise<number> {
   }
 }
 
+function tell(findings: readonly string[]): void {
+  for (const finding of findings.slice(0, MISMATCHES_SHOWN_MAX)) {
+    process.stderr.write(`${finding}\n`);
+  }
+}
+
+async function judge(file: string): Promise<number> {
+  const { mismatches, ...verdict } = checkHistory(await readHistoryFile(file));
+  tell(mismatches);
+  process.stdout.write(`${JSON.stringify({ ...verdict, mismatches: mismatches.length })}\n`);
+  return mismatches.length === 0 ? 0 : 1;
+}
+
 function isGood(report: Report): boolean {
   const wrong = report.lost + report.doubled + report.mismatches;
   return wrong === 0 && report.killsInFlight >= report.kills * IN_FLIGHT_SHARE_MIN;
@@ -72,28 +98,30 @@ async function run(
   folder: string,
   kills: number,
   seed: number,
-): Promise<{ readonly report: Report; readonly findings: readonly string[] }> {
+): Promise<{
+  readonly report: Report;
+  readonly findings: readonly string[];
+  readonly history: History;
+}> {
   const random = new Prng(seed);
-  const crash = Promise.withResolvers<never>();
-  crash.promise.catch(() => undefined);
-  const node = new NodeProcess({ stateFolder: folder, onUnexpectedExit: crash.reject });
-  await node.start();
-  const recorder = new Recorder(node.url, await node.key());
+  const victim = new Victim(folder);
+  await victim.start();
+  const recorder = new Recorder(victim.url, victim.key);
   try {
     await openBooks(recorder, random);
     const workload = new Workload(recorder, random.fork());
     const working = workload.run(WORKERS);
     const counts = await Promise.race([
-      killAgainAndAgain({ node, recorder, random, kills }),
+      killAgainAndAgain({ victim, recorder, random, kills }),
       working.then(() => Promise.reject(new Error('the workload ended before the last kill'))),
-      crash.promise,
+      victim.crashed,
     ]);
     await sleep(LIFE_MS_MAX);
     workload.end();
     await working;
     // Final reads want books at rest: by then every hold with a timeout has been released.
     await sleep(HOLD_SECONDS_MAX * 1000 + SETTLE_MS);
-    const history = await readHistory({ recorder, folder, stop: () => node.stop() });
+    const history = await readHistory({ recorder, folder, stop: () => victim.stop() });
     const verdict = checkHistory(history);
     const report: Report = {
       kills,
@@ -106,39 +134,92 @@ async function run(
       transfers: history.final.transfers.size,
       seed,
     };
-    return { report, findings: verdict.mismatches };
+    return { report, findings: verdict.mismatches, history };
   } finally {
     await recorder.close();
-    await node.stop();
+    await victim.stop();
+  }
+}
+
+/** The node that is killed: one process after the other on one data folder. */
+class Victim {
+  readonly #folder: string;
+  readonly #crash = Promise.withResolvers<never>();
+  #node: SpawnedNode | undefined;
+  #mayEnd = false;
+  url = '';
+  key = '';
+  tornBytesCut = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#crash.promise.catch(() => undefined);
+  }
+
+  /** Rejects when the node ends although nobody ended it. */
+  get crashed(): Promise<never> {
+    return this.#crash.promise;
+  }
+
+  async start(): Promise<void> {
+    this.#mayEnd = false;
+    const node = new SpawnedNode({ data: this.#folder, lifeMsMax: PROCESS_MS_MAX });
+    this.#node = node;
+    void node.ended.then(({ exitCode, stderr }) => {
+      if (!this.#mayEnd) this.#crash.reject(new Error(`ended by itself (${exitCode}): ${stderr}`));
+    });
+    const ready = await node.ready();
+    this.url = ready.url;
+    this.key = await keyOf(ready);
+    this.tornBytesCut = ready.torn_bytes_cut;
+  }
+
+  /** SIGKILL: now, or in the middle of the next large write. */
+  async kill(isStrike: boolean): Promise<void> {
+    const node = this.#node!;
+    this.#mayEnd = true;
+    const journalFolder = join(this.#folder, 'journal');
+    if (isStrike) await strikeWriting({ pid: node.pid, journalFolder });
+    const { signal, stderr } = await node.end('SIGKILL');
+    if (signal !== 'SIGKILL') throw new Error(`ended by itself: ${stderr}`);
+  }
+
+  async stop(): Promise<void> {
+    this.#mayEnd = true;
+    await this.#node?.end('SIGTERM');
   }
 }
 
 type Killing = {
-  readonly node: NodeProcess;
+  readonly victim: Victim;
   readonly recorder: Recorder;
   readonly random: Prng;
   readonly kills: number;
 };
 
-async function killAgainAndAgain({ node, recorder, random, kills }: Killing): Promise<{
+async function killAgainAndAgain({ victim, recorder, random, kills }: Killing): Promise<{
   readonly killsInFlight: number;
+  readonly strikes: number;
   readonly tornTails: number;
   readonly restartMsMax: number;
 }> {
   let killsInFlight = 0;
+  let strikes = 0;
   let tornTails = 0;
   let restartMsMax = 0;
   for (let kill = 1; kill <= kills; kill++) {
+    const isStrike = kill % 2 === 0;
     await sleep(LIFE_MS_MIN + random.below(LIFE_MS_MAX - LIFE_MS_MIN));
     if (recorder.inFlight > 0) killsInFlight++;
+    if (isStrike) strikes++;
+    await victim.kill(isStrike);
     const startedMs = performance.now();
-    await node.kill();
-    await node.start();
-    recorder.connectTo(node.url);
+    await victim.start();
+    recorder.connectTo(victim.url);
     restartMsMax = Math.max(restartMsMax, Math.round(performance.now() - startedMs));
-    if (node.tornBytesCut > 0) tornTails++;
+    if (victim.tornBytesCut > 0) tornTails++;
   }
-  return { killsInFlight, tornTails, restartMsMax };
+  return { killsInFlight, strikes, tornTails, restartMsMax };
 }
 
 process.exitCode = await main();

@@ -39,6 +39,10 @@ export type SpawnOptions = {
   readonly runtimeOptions?: readonly string[];
   /** Settings; those of the caller's own environment are not handed on. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The Node that reads the shim; an old one starts ours as a child of its own. */
+  readonly program?: string;
+  /** A module of faults that the process loads first. */
+  readonly faults?: URL;
   /** A process that should have ended by itself and did not is killed after this time. */
   readonly lifeMsMax?: number;
 };
@@ -52,11 +56,12 @@ export class SpawnedNode implements AsyncDisposable {
 
   constructor(options: SpawnOptions) {
     const { data, port = 0, binaryPort = 0, runtimeOptions = [], settings = {} } = options;
-    const { lifeMsMax = LIFE_MS_DEFAULT } = options;
-    const parameters = [...runtimeOptions, SHIM, 'up', '--data', data, '--json'];
+    const { lifeMsMax = LIFE_MS_DEFAULT, faults, program = process.execPath } = options;
+    const preloaded = faults === undefined ? [] : ['--import', faults.href];
+    const parameters = [...runtimeOptions, ...preloaded, SHIM, 'up', '--data', data, '--json'];
     parameters.push('--binary-port', String(binaryPort));
     if (settings['HOLDFAST_PORT'] === undefined) parameters.push('--port', String(port));
-    this.#child = spawn(process.execPath, parameters, {
+    this.#child = spawn(program, parameters, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...foreignEnvironment(), ...settings },
     });
@@ -95,9 +100,13 @@ export class SpawnedNode implements AsyncDisposable {
     }
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Sends the signal and resolves when the process has ended. */
   async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<Ended> {
-    this.#child.kill(signal);
+    this.signal(signal);
     return await this.ended;
   }
 

@@ -117,3 +117,10 @@ test('metrics want the key and are Prometheus text', async () => {
   assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
   assert.match(body, /^# HELP holdfast_test/);
 });
+
+test('metrics know no query parameters', async () => {
+  await using node = createFakeNode();
+  const { status, body } = await call(node, 'GET', '/metrics?foo=1');
+  assert.equal(status, 400);
+  assert.equal(body.code, 'query_parameter_unknown');
+});

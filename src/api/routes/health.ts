@@ -20,7 +20,7 @@ export function probeRoutes(app: FastifyInstance, context: Context): void {
 export function statusRoutes(app: FastifyInstance, context: Context): void {
   const schema = { querystring: NoQuery };
   app.get('/v1/status', { schema }, (_request, reply) => getStatus(context, reply));
-  app.get('/metrics', async (_request, reply) =>
+  app.get('/metrics', { schema }, async (_request, reply) =>
     reply.header('Content-Type', METRICS_CONTENT_TYPE).send(await context.metricsText()),
   );
 }

@@ -12,17 +12,25 @@ export const FAKE_API_KEY = 'hf_test_key';
 export const FAKE_TIME_MS = 1_767_225_600_000;
 
 export class FakeEngine implements Engine {
-  readonly state: DomainState = createState();
+  readonly #books: DomainState = createState();
   role: NodeRole = 'leading';
   impediment: OperationalCode | undefined = undefined;
   /** Thrown by the next submits while it is set. */
   failure: Error | undefined = undefined;
   /** true = commands are carried out, but nobody hears of it. */
   silent = false;
+  /** true = the node halts right behind the next outcome: the books cannot be read any more. */
+  haltsNext = false;
+  #halted = false;
   submitted = 0;
   aborted = 0;
   #position = 0;
   #timeNs = BigInt(FAKE_TIME_MS) * 1_000_000n;
+
+  get state(): DomainState {
+    if (this.#halted) throw new OperationalError('NOT_READY');
+    return this.#books;
+  }
 
   submit(command: Command, signal: AbortSignal): Promise<SubmitResult> {
     this.submitted += 1;
@@ -30,7 +38,8 @@ export class FakeEngine implements Engine {
     this.#position += 1;
     this.#timeNs += 1_000_000n;
     const stamp = { position: this.#position, timeNs: this.#timeNs, rulesVersion: 1 };
-    const outcome = apply(this.state, command, stamp);
+    const outcome = apply(this.#books, command, stamp);
+    this.#halted = this.haltsNext;
     if (!this.silent) return Promise.resolve({ outcome, position: this.#position });
     return new Promise((_resolve, reject) => {
       signal.addEventListener('abort', () => {
@@ -60,7 +69,7 @@ export class FakeEngine implements Engine {
 
   /** The whole state as bytes, in hex: equal texts are equal books. */
   imageHex(): string {
-    return image(this.state)
+    return image(this.#books)
       .map(({ name, bytes }) => `${name}=${Buffer.from(bytes).toString('hex')}`)
       .join('\n');
   }

@@ -176,4 +176,7 @@ function report(
   }
   const more = named.length - REFUSALS_SHOWN_MAX;
   if (more > 0) output.note(`and ${more} more; --json lists them all`);
+  if (named.length > 0 && table.kind === 'transfers') {
+    output.note('To try them again put these rows, and only these, into a file of their own.');
+  }
 }
