@@ -22,10 +22,11 @@
 // start and the last one the end mark, so neither is thin. Hence:
 //
 //   torn     the end mark is zero (it has at least five bytes that are not, so no flipped byte
-//            makes it so), or it stands and more portions are zero than were thin
+//            makes it so), or it stands, the digest is wrong and more portions are zero than were
+//            thin (a whole entry lost nothing: then it is the mark that is wrong)
 //   corrupt  any other way of being wrong: no crash leaves that behind
 
-import { readEntryHeader } from '../../base/entry.ts';
+import { DIGEST_BYTES, equalBytes, readEntryHeader } from '../../base/entry.ts';
 import { ENTRY_HEADER_BYTES } from '../../base/limits.ts';
 import { sha256 } from './sha256.ts';
 
@@ -128,7 +129,10 @@ export function isTorn(stored: Uint8Array, byteOffset: number): boolean {
   if (isZero(stored, entryBytes.byteLength, stored.byteLength)) return true;
   const mark = readEndMark(stored, entryBytes.byteLength);
   if (mark === undefined || mark.entryBytes !== entryBytes.byteLength) return false;
-  return countPortions(entryBytes, byteOffset).zero > mark.thin;
+  if (countPortions(entryBytes, byteOffset).zero <= mark.thin) return false;
+  // A flipped byte of the mark can make the number too small; then the entry itself is whole.
+  const digest = entryBytes.subarray(0, DIGEST_BYTES);
+  return !equalBytes(sha256(entryBytes.subarray(DIGEST_BYTES)), digest);
 }
 
 export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
@@ -138,8 +142,8 @@ export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
 /**
  * Whether the header at `byteOffset`, which does not verify, lost its second portion: it crosses
  * a sector boundary and nothing stands behind it. The header's last 32 bytes are always zero and
- * the
- * 32 before them (the previous digest) never, but in the very first entry, which starts a sector.
+ * the 32 before them (the previous digest) never, but in the very first entry, which starts a
+ * sector. At least 8 bytes of that digest must be behind the boundary: no flipped byte clears them.
  */
 export function isHeaderEndLost(header: Uint8Array, byteOffset: number): boolean {
   const boundary = sectorEndOf(byteOffset) - byteOffset;

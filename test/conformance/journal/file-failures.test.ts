@@ -1,9 +1,9 @@
 // A disk that fails or fills up under the file driver, and who may hold its directory.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -222,18 +222,8 @@ void describe('a failing disk under the file journal', () => {
 void describe('the lock of the file journal', () => {
   void it('names the process that holds it, and is free as soon as that process is killed', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'holdfast-lock-'));
-    const driver = new URL('../../../src/drivers/file/driver.ts', import.meta.url).href;
-    const script = `
-      import { createJournal } from ${JSON.stringify(driver)};
-      const journal = createJournal({ directory: process.argv[1] });
-      await journal.open({ mode: 'write', signal: new AbortController().signal });
-      console.log('locked');
-      setInterval(() => undefined, 1000);`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script, directory], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = await spawnHolder(directory);
     try {
-      await once(child.stdout, 'data');
       const impatient = createJournal({ directory, lockWaitMs: 0 });
       await assert.rejects(impatient.open(WRITE), (error) => {
         assert.ok(isOperationalError(error, 'JOURNAL_LOCKED'));
@@ -249,14 +239,67 @@ void describe('the lock of the file journal', () => {
       await patient.close();
       await patient.close();
     } finally {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGKILL');
-        await once(child, 'exit');
-      }
+      await killed(child);
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  void it('is refused while its holder lives, even if the lock file was removed', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'holdfast-lock-'));
+    const child = await spawnHolder(directory);
+    try {
+      await rm(join(directory, 'lock.sqlite'));
+      const second = createJournal({ directory, lockWaitMs: 0 });
+      await assert.rejects(second.open(WRITE), (error) => {
+        assert.ok(isOperationalError(error, 'JOURNAL_LOCKED'));
+        assert.match(error.detail, new RegExp(`process ${child.pid} since 20`));
+        return true;
+      });
+      await killed(child);
+      await second.open(WRITE);
+      await second.close();
+    } finally {
+      await killed(child);
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  void it('is had although its note names a process number that is in use again', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'holdfast-lock-'));
+    const note = { pid: process.ppid, startTime: 1, sinceMs: 1 };
+    await writeFile(join(directory, 'lock-holder.json'), JSON.stringify(note));
+    const journal = createJournal({ directory, lockWaitMs: 0 });
+    try {
+      await journal.open(WRITE);
+    } finally {
+      await journal.close();
       await rm(directory, { recursive: true, force: true });
     }
   });
 });
+
+/** Another process that holds the journal. */
+async function spawnHolder(directory: string): Promise<ChildProcess> {
+  const driver = new URL('../../../src/drivers/file/driver.ts', import.meta.url).href;
+  const script = `
+    import { createJournal } from ${JSON.stringify(driver)};
+    const journal = createJournal({ directory: process.argv[1] });
+    await journal.open({ mode: 'write', signal: new AbortController().signal });
+    console.log('locked');
+    setInterval(() => undefined, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, directory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
 
 /** The disk as another process would find it now. */
 function diskCopy(disk: SimulatedFileSystem): SimulatedFileSystem {

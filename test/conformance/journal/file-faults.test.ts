@@ -5,7 +5,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Entry, equalBytes } from '../../../src/base/entry.ts';
 import { isOperationalError } from '../../../src/base/errors.ts';
+import { ENTRY_HEADER_BYTES } from '../../../src/base/limits.ts';
+import { Prng } from '../../../src/base/prng.ts';
 import { inspectJournal } from '../../../src/drivers/file/inspect.ts';
+import {
+  END_MARK_BYTES,
+  PAGE_BYTES,
+  SECTOR_BYTES,
+} from '../../../src/drivers/file/segment-codec.ts';
 import { chainAfter, entryAfter, openingAfter, randomBody } from './entries.ts';
 import {
   DIRECTORY,
@@ -17,7 +24,6 @@ import {
   smallJournal,
 } from './simulated-journal.ts';
 
-const PAGE_BYTES = 4096;
 const ONE_SEGMENT_BYTES = 32 * 1024;
 
 void describe('a damaged file journal', () => {
@@ -36,6 +42,58 @@ void describe('a damaged file journal', () => {
       }
       assert.ok(haltCount >= end);
     }
+  });
+
+  void it('never cuts an acknowledged last entry for one flipped byte, wherever it stands', async () => {
+    for (const { name, saved } of await layouts()) {
+      const [path, pristine] = lastFile(saved);
+      const end = endOfStored(saved);
+      const markStart = end - END_MARK_BYTES;
+      const start = byteOffsetOfLast(saved);
+      const bodyStart = start + ENTRY_HEADER_BYTES;
+      for (let index = start; index < end; index += 1) {
+        // Of a body every ninth byte, so that all places within 8 bytes have their turn.
+        if (index >= bodyStart && index < markStart && index % 9 !== 0) continue;
+        const patterns = index < markStart ? [1 << (index % 8)] : [1, 2, 4, 8, 16, 32, 64, 128];
+        for (const pattern of patterns) {
+          const bytes = pristine.slice();
+          bytes[index] = (bytes[index] ?? 0) ^ pattern;
+          const result = await openAndRead(diskWith(saved, new Map([[path, bytes]])));
+          assert.equal(result.kind, 'halt', `${name}: byte ${index} ^ ${pattern}`);
+        }
+      }
+    }
+  });
+
+  void it('starts again behind any sectors lost of a last entry, wherever it stands', async () => {
+    for (const { saved } of await layouts()) {
+      const [path, pristine] = lastFile(saved);
+      const start = byteOffsetOfLast(saved);
+      const end = endOfStored(saved);
+      const prng = new Prng(1);
+      for (let choice = 0; choice < 100; choice++) {
+        const bytes = pristine.slice();
+        for (let at = start - (start % SECTOR_BYTES); at < end; at += SECTOR_BYTES) {
+          if (prng.chance(0.5))
+            bytes.fill(0, Math.max(start, at), Math.min(end, at + SECTOR_BYTES));
+        }
+        const result = await openAndRead(diskWith(saved, new Map([[path, bytes]])));
+        assert.equal(result.kind, 'open');
+        if (result.kind !== 'open') continue;
+        // Zeros that were lost and zeros that were written are the same.
+        const isWhole = equalBytes(bytes, pristine);
+        assertHistory(result.entries, isWhole ? saved.entries : saved.entries.slice(0, -1));
+      }
+    }
+  });
+
+  void it('cuts a last entry whose end mark was not written, as a killed process leaves it', async () => {
+    const { saved } = (await layouts())[0] ?? assert.fail();
+    const [path, pristine] = lastFile(saved);
+    const bytes = pristine.slice().fill(0, endOfStored(saved) - END_MARK_BYTES);
+    const result = await openAndRead(diskWith(saved, new Map([[path, bytes]])));
+    assert.ok(result.kind === 'open' && result.opening.tornBytes > 0);
+    assertHistory(result.entries, saved.entries.slice(0, -1));
   });
 
   void it('halts when a file was cut short inside or right behind its entries', async () => {
@@ -181,11 +239,46 @@ void describe('a damaged file journal', () => {
 function* flips(end: number, sizeBytes: number): Generator<{ index: number; pattern: number }> {
   for (let index = 0; index < end; index++) {
     yield { index, pattern: 1 << ((index * 5) % 8) };
-    if (index % 4 === 0) yield { index, pattern: 0xff };
+    if (index % 16 === 0) yield { index, pattern: 0xff };
   }
-  for (let index = end; index < sizeBytes; index += index < end + 300 ? 1 : 5) {
+  for (let index = end; index < sizeBytes; index += index < end + 300 ? 1 : 13) {
     yield { index, pattern: 1 << (index % 8) };
   }
+}
+
+type Layout = { readonly name: string; readonly saved: SavedJournal };
+
+/**
+ * Journals whose last entry stands across the borders of sectors and pages, in all the ways that
+ * matter to the judge; bodies like batches of records without content have sectors of zeros.
+ */
+async function layouts(): Promise<readonly Layout[]> {
+  const opening = openingAfter(undefined, 'a');
+  const openingStored = opening.bytes.byteLength + END_MARK_BYTES;
+  const records: Uint8Array<ArrayBuffer> = new Uint8Array(12 * 128);
+  for (let at = 0; at < records.byteLength; at += 640) records.fill(9, at, at + 24);
+  // Where the last entry begins: its header crosses a sector's border, or a page's, or none.
+  const starts = [SECTOR_BYTES - 96, PAGE_BYTES - 200, PAGE_BYTES - 8, 2 * SECTOR_BYTES];
+  const found: Layout[] = [];
+  for (const start of starts) {
+    const padding = start - openingStored - 256 - END_MARK_BYTES;
+    const before =
+      padding < 0 ? [] : [entryAfter(opening, { body: randomBody(2, padding), durable: 1 })];
+    const last = before.at(-1) ?? opening;
+    const lastStart = before.length === 0 ? openingStored : start;
+    const behindHeader = SECTOR_BYTES - ((lastStart + 256) % SECTOR_BYTES);
+    const bodies: [string, Uint8Array][] = [
+      ['zeros', new Uint8Array(3 * SECTOR_BYTES)],
+      ['records', records],
+      ['the mark alone in its sector', randomBody(4, behindHeader + SECTOR_BYTES)],
+    ];
+    for (const [name, body] of bodies) {
+      const entry = entryAfter(last, { body, durable: last.position });
+      const saved = await savedJournal([opening, ...before, entry]);
+      found.push({ name: `${name}, at ${lastStart}`, saved });
+    }
+  }
+  return found;
 }
 
 /** Its last entry was written but may not have been acknowledged. */
@@ -219,6 +312,12 @@ function lastFile(saved: SavedJournal): readonly [string, Uint8Array<ArrayBuffer
 function byteOffsetOfLast(saved: SavedJournal): number {
   const before = saved.entries.slice(0, -1);
   return before.reduce((sum, { bytes }) => sum + bytes.byteLength + 8, 0);
+}
+
+/** The end of the last entry's end mark. */
+function endOfStored(saved: SavedJournal): number {
+  const last = saved.entries.at(-1)?.bytes.byteLength ?? 0;
+  return byteOffsetOfLast(saved) + last + END_MARK_BYTES;
 }
 
 function endOfNonZero(bytes: Uint8Array): number {

@@ -1,37 +1,98 @@
 // A file system in memory that behaves as a disk may at its worst: what is not synced can be lost
-// page by page, names that are not synced can be lost in order, calls fail as planned, room ends.
+// unit by unit (sectors or pages), names that are not synced can be lost, calls fail as planned or
+// are held, room ends. Given turns, calls take a random while, so that work in the background and
+// in the foreground interleave.
 
 import type { FileSystem, OpenFile } from '../../../src/drivers/file/file-system.ts';
 import type { DirectoryLock } from '../../../src/drivers/file/lock.ts';
 import { OperationalError } from '../../../src/base/errors.ts';
 import type { Prng } from '../../../src/base/prng.ts';
+import {
+  type Inode,
+  type NameChange,
+  applyChange,
+  emptyInode,
+  joined,
+  survivorOf,
+  syncUnits,
+  systemError,
+  writeUnits,
+} from './simulated-inode.ts';
 
-const PAGE_BYTES = 4096;
+export { systemError } from './simulated-inode.ts';
+
+export type Operation =
+  | 'open'
+  | 'read'
+  | 'write'
+  | 'datasync'
+  | 'truncate'
+  | 'close'
+  | 'rename'
+  | 'remove'
+  | 'syncDirectory'
+  | 'other';
 
 export type PlannedFault = {
-  readonly operation: 'write' | 'datasync' | 'syncDirectory';
+  readonly operation: Operation;
   readonly code: string;
-  /** Bytes that a failing write has written before it failed. */
+  /** Bytes that a failing write has written before it failed, cut down to whole units. */
   readonly writtenBytes?: number;
 };
 
-type Inode = {
-  synced: Uint8Array<ArrayBuffer>;
-  current: Uint8Array<ArrayBuffer>;
-  /** Contents of each page written since the last sync, oldest first. */
-  unsynced: Map<number, Uint8Array[]>;
+export type SimulationOptions = {
+  /** The smallest part of a file that is written or lost as a whole. */
+  readonly unitBytes?: number;
+  /** How long calls take; without it they are done at once. */
+  readonly turns?: Prng;
 };
 
-type NameChange =
-  | { readonly kind: 'set'; readonly path: string; readonly inode: Inode }
-  | { readonly kind: 'remove'; readonly path: string };
+const UNIT_BYTES_DEFAULT = 512;
+const TURNS_MAX = 3;
+const HOLD_DEADLINE_MS = 10_000;
+
+/** A call that waits before it is done, and again before it is answered. */
+export class HeldCall {
+  readonly #reached = Promise.withResolvers<void>();
+  readonly #act = Promise.withResolvers<void>();
+  readonly #answer = Promise.withResolvers<void>();
+  readonly #deadline = setTimeout(() => {
+    this.#reached.reject(new Error('the call that was to be held never came'));
+  }, HOLD_DEADLINE_MS);
+  /** Resolves when the call has come. */
+  readonly reached = this.#reached.promise;
+
+  /** For the file system: the call is here; waits until it may be done. */
+  async begin(): Promise<void> {
+    clearTimeout(this.#deadline);
+    this.#reached.resolve();
+    await this.#act.promise;
+  }
+
+  /** For the file system: waits until it may be answered. */
+  async end(): Promise<void> {
+    await this.#answer.promise;
+  }
+
+  act(): void {
+    this.#act.resolve();
+  }
+
+  release(): void {
+    this.#act.resolve();
+    this.#answer.resolve();
+  }
+}
 
 export class SimulatedFileSystem implements FileSystem {
+  readonly #unitBytes: number;
+  readonly #turns: Prng | undefined;
   #syncedNames = new Map<string, Inode>();
   #names = new Map<string, Inode>();
   #unsyncedNames: NameChange[] = [];
   #locked = false;
   readonly #faults: PlannedFault[] = [];
+  readonly #holds: { readonly operation: Operation; readonly call: HeldCall }[] = [];
   /** Room for all files together. */
   capacityBytes = Number.MAX_SAFE_INTEGER;
   /** Paths for which there is no room. */
@@ -42,27 +103,54 @@ export class SimulatedFileSystem implements FileSystem {
   #crashAtOperation = Number.MAX_SAFE_INTEGER;
   #crash = Promise.withResolvers<void>();
 
+  constructor(options: SimulationOptions = {}) {
+    this.#unitBytes = options.unitBytes ?? UNIT_BYTES_DEFAULT;
+    this.#turns = options.turns;
+  }
+
   // Faults
 
   failNext(...faults: readonly PlannedFault[]): void {
     this.#faults.push(...faults);
   }
 
+  /** The next call of this kind is held. */
+  holdNext(operation: Operation): HeldCall {
+    const call = new HeldCall();
+    this.#holds.push({ operation, call });
+    return call;
+  }
+
+  /** Writing back fails in the kernel: told once to each open file, at its next sync. */
+  failWriteBack(path: string): void {
+    const inode = this.#inode(path);
+    inode.unsynced.clear();
+    inode.writeBackErrors += 1;
+  }
+
   /** Switches the machine off at the given operation, counted from now; resolves when it is off. */
   crashAfter(operationCount: number): Promise<void> {
     this.#crashAtOperation = this.operationCount + operationCount;
+    this.#crash = Promise.withResolvers();
     return this.#crash.promise;
   }
 
-  /** Switches the machine on again: what was not synced is old or new, page by page. */
+  /**
+   * Switches the machine on again: what was not synced is old or new, unit by unit. Names are lost
+   * in order, as file systems with a log do it, or each for itself, as POSIX would allow.
+   */
   restart(prng: Prng): SimulatedFileSystem {
-    const next = new SimulatedFileSystem();
+    const turns = this.#turns === undefined ? {} : { turns: prng.fork() };
+    const next = new SimulatedFileSystem({ unitBytes: this.#unitBytes, ...turns });
     const names = new Map(this.#syncedNames);
     const kept = prng.below(this.#unsyncedNames.length + 1);
-    for (const change of this.#unsyncedNames.slice(0, kept)) applyChange(names, change);
+    const isOrdered = prng.chance(0.5);
+    for (const [index, change] of this.#unsyncedNames.entries()) {
+      if (isOrdered ? index < kept : prng.chance(0.5)) applyChange(names, change);
+    }
     const survivors = new Map<Inode, Inode>();
     for (const [path, inode] of names) {
-      const survivor = survivors.get(inode) ?? survivorOf(inode, prng);
+      const survivor = survivors.get(inode) ?? survivorOf(inode, prng, this.#unitBytes);
       survivors.set(inode, survivor);
       next.#names.set(path, survivor);
     }
@@ -77,8 +165,12 @@ export class SimulatedFileSystem implements FileSystem {
     return this.#inode(path).current.slice();
   }
 
+  /** Open files see it too. */
   setBytes(path: string, bytes: Uint8Array<ArrayBuffer>): void {
-    const inode = { synced: bytes.slice(), current: bytes.slice(), unsynced: new Map() };
+    const inode = this.#names.get(path) ?? emptyInode();
+    inode.synced = bytes.slice();
+    inode.current = bytes.slice();
+    inode.unsynced.clear();
     this.#names.set(path, inode);
     this.#syncedNames.set(path, inode);
   }
@@ -90,57 +182,55 @@ export class SimulatedFileSystem implements FileSystem {
   // FileSystem
 
   async makeDirectory(): Promise<void> {
-    await this.#operation();
+    await this.#call('other', () => undefined);
   }
 
   async list(directory: string): Promise<readonly string[]> {
-    await this.#operation();
     const prefix = `${directory}/`;
-    const paths = this.paths().filter((path) => path.startsWith(prefix));
-    return paths.map((path) => path.slice(prefix.length));
+    return await this.#call('other', () => {
+      const paths = this.paths().filter((path) => path.startsWith(prefix));
+      return paths.map((path) => path.slice(prefix.length));
+    });
   }
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<OpenFile> {
-    await this.#operation();
-    if (mode === 'create') {
-      const inode: Inode = {
-        synced: new Uint8Array(),
-        current: new Uint8Array(),
-        unsynced: new Map(),
-      };
-      this.#change({ kind: 'set', path, inode });
-    }
-    return this.#file(this.#inode(path), path);
+    return await this.#call('open', () => {
+      this.#failAsPlanned('open');
+      if (mode === 'create') this.#change({ kind: 'set', path, inode: emptyInode() });
+      return this.#file(this.#inode(path), path);
+    });
   }
 
   async rename(source: string, target: string): Promise<void> {
-    await this.#operation();
-    const inode = this.#inode(source);
-    this.#change({ kind: 'remove', path: source });
-    this.#change({ kind: 'set', path: target, inode });
+    await this.#call('rename', () => {
+      this.#change({ kind: 'rename', source, target, inode: this.#inode(source) });
+    });
   }
 
   async remove(path: string): Promise<void> {
-    await this.#operation();
-    this.#change({ kind: 'remove', path });
+    await this.#call('remove', () => {
+      this.#failAsPlanned('remove');
+      this.#change({ kind: 'remove', path });
+    });
   }
 
   async syncDirectory(): Promise<void> {
-    await this.#operation();
-    this.#failAsPlanned('syncDirectory');
-    this.#syncedNames = new Map(this.#names);
-    this.#unsyncedNames = [];
+    await this.#call('syncDirectory', () => {
+      this.#failAsPlanned('syncDirectory');
+      this.#syncedNames = new Map(this.#names);
+      this.#unsyncedNames = [];
+    });
   }
 
   async typeOf(): Promise<number> {
-    await this.#operation();
-    return this.fileSystemType;
+    return await this.#call('other', () => this.fileSystemType);
   }
 
   async lock(): Promise<DirectoryLock> {
-    await this.#operation();
-    if (this.#locked) throw new OperationalError('JOURNAL_LOCKED');
-    this.#locked = true;
+    await this.#call('other', () => {
+      if (this.#locked) throw new OperationalError('JOURNAL_LOCKED');
+      this.#locked = true;
+    });
     return {
       release: () => {
         this.#locked = false;
@@ -150,73 +240,78 @@ export class SimulatedFileSystem implements FileSystem {
   }
 
   #file(inode: Inode, path: string): OpenFile {
+    let isClosed = false;
+    let seenErrors = inode.writeBackErrors;
+    const call = async <T>(operation: Operation, act: () => T): Promise<T> =>
+      await this.#call(operation, () => {
+        if (isClosed) throw systemError('EBADF');
+        return act();
+      });
     return {
-      sizeBytes: async () => {
-        await this.#operation();
-        return inode.current.byteLength;
-      },
-      read: async (target, offset) => {
-        await this.#operation();
-        const part = inode.current.subarray(offset, offset + target.byteLength);
-        target.set(part);
-        return part.byteLength;
-      },
+      sizeBytes: () => call('other', () => inode.current.byteLength),
+      read: (target, offset) =>
+        call('read', () => {
+          const part = inode.current.subarray(offset, offset + target.byteLength);
+          target.set(part);
+          return part.byteLength;
+        }),
       write: async (buffers, offset) => {
-        // The crash comes in the middle of a write: its pages are among those that may be lost.
-        const crashes = this.operationCount + 1 >= this.#crashAtOperation;
-        if (crashes) this.#write(inode, joined(buffers), offset);
-        await this.#operation();
         const bytes = joined(buffers);
-        const fault = this.#takeFault('write');
-        if (fault !== undefined) {
-          this.#write(inode, bytes.subarray(0, fault.writtenBytes ?? 0), offset);
-          throw systemError(fault.code);
-        }
-        if (this.isFullFor(path)) throw systemError('ENOSPC');
-        const room = this.#roomFor(inode, offset + bytes.byteLength);
-        if (room < bytes.byteLength) {
-          this.#write(inode, bytes.subarray(0, Math.max(0, room)), offset);
-          throw systemError('ENOSPC');
-        }
-        this.#write(inode, bytes, offset);
+        await call('write', () => {
+          this.#writeAsPlanned(inode, path, bytes, offset);
+        });
       },
-      datasync: async () => {
-        await this.#operation();
-        const fault = this.#takeFault('datasync');
-        if (fault === undefined) syncPages(inode);
-        // As Linux does it: after a failed sync the pages look clean and are not on the disk.
-        inode.unsynced.clear();
-        if (fault !== undefined) throw systemError(fault.code);
-      },
-      truncate: async (sizeBytes) => {
-        await this.#operation();
-        inode.current = inode.current.slice(0, sizeBytes);
-        inode.synced = inode.synced.slice(0, sizeBytes);
-        for (const page of inode.unsynced.keys()) {
-          if (page * PAGE_BYTES >= sizeBytes) inode.unsynced.delete(page);
-        }
-      },
-      close: () => this.#operation(),
+      datasync: () =>
+        call('datasync', () => {
+          const fault = this.#takeFault('datasync');
+          // The kernel tells every file that is open then, not only this one.
+          if (fault !== undefined) inode.writeBackErrors += 1;
+          const isLost = seenErrors < inode.writeBackErrors;
+          seenErrors = inode.writeBackErrors;
+          if (!isLost) syncUnits(inode, this.#unitBytes);
+          // As Linux does it: after a failed sync the pages look clean and are not on the disk.
+          inode.unsynced.clear();
+          if (isLost) throw systemError(fault?.code ?? 'EIO');
+        }),
+      truncate: (sizeBytes) =>
+        call('truncate', () => {
+          inode.current = inode.current.slice(0, sizeBytes);
+        }),
+      close: () =>
+        call('close', () => {
+          isClosed = true;
+          this.#failAsPlanned('close');
+        }),
     };
   }
 
-  #write(inode: Inode, bytes: Uint8Array, offset: number): void {
-    const end = offset + bytes.byteLength;
-    if (end > inode.current.byteLength) {
-      const grown = new Uint8Array(end);
-      grown.set(inode.current);
-      inode.current = grown;
+  #writeAsPlanned(inode: Inode, path: string, bytes: Uint8Array, offset: number): void {
+    // The crash comes in the middle of a write: its units are among those that may be lost.
+    const fault = this.isOff() ? undefined : this.#takeFault('write');
+    if (fault !== undefined) {
+      this.#writePart(inode, bytes, offset, fault.writtenBytes ?? 0);
+      throw systemError(fault.code);
     }
-    inode.current.set(bytes, offset);
-    for (let page = Math.floor(offset / PAGE_BYTES); page * PAGE_BYTES < end; page++) {
-      const versions = inode.unsynced.get(page) ?? [];
-      versions.push(inode.current.slice(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
-      inode.unsynced.set(page, versions);
+    if (this.isFullFor(path)) throw systemError('ENOSPC');
+    const room = this.#roomFor(inode, offset + bytes.byteLength);
+    if (room < bytes.byteLength) {
+      this.#writePart(inode, bytes, offset, room);
+      throw systemError('ENOSPC');
+    }
+    writeUnits(inode, bytes, offset, this.#unitBytes);
+  }
+
+  /** Storage tears no unit: what is written ends where one does. */
+  #writePart(inode: Inode, bytes: Uint8Array, offset: number, writtenBytes: number): void {
+    const end = Math.floor((offset + writtenBytes) / this.#unitBytes) * this.#unitBytes;
+    if (end > offset) {
+      writeUnits(inode, bytes.subarray(0, end - offset), offset, this.#unitBytes);
     }
   }
 
   /** Bytes that can be written, counted from the end of what is asked back to its start. */
   #roomFor(inode: Inode, end: number): number {
+    if (this.capacityBytes === Number.MAX_SAFE_INTEGER) return Number.MAX_SAFE_INTEGER;
     let used = 0;
     for (const other of new Set(this.#names.values())) used += other.current.byteLength;
     const growth = Math.max(0, end - inode.current.byteLength);
@@ -236,64 +331,59 @@ export class SimulatedFileSystem implements FileSystem {
     return inode;
   }
 
-  #takeFault(operation: PlannedFault['operation']): PlannedFault | undefined {
+  #takeFault(operation: Operation): PlannedFault | undefined {
     return this.#faults[0]?.operation === operation ? this.#faults.shift() : undefined;
   }
 
-  #failAsPlanned(operation: PlannedFault['operation']): void {
+  #failAsPlanned(operation: Operation): void {
     const fault = this.#takeFault(operation);
     if (fault !== undefined) throw systemError(fault.code);
   }
 
-  async #operation(): Promise<void> {
+  /** Does `act` in one step, some turns after it was asked for and before it answers. */
+  async #call<T>(operation: Operation, act: () => T): Promise<T> {
+    const index = this.#holds.findIndex((hold) => hold.operation === operation);
+    const held = index < 0 ? undefined : this.#holds.splice(index, 1)[0]?.call;
+    if (held !== undefined) await held.begin();
+    if (this.#turns !== undefined) await this.#pause(this.#turns);
+    if (this.isOff()) return await never();
     this.operationCount += 1;
-    if (this.operationCount < this.#crashAtOperation) return;
-    this.#crash.resolve();
-    await new Promise<never>(() => undefined);
+    if (this.isOff()) {
+      this.#crash.resolve();
+      if (operation === 'write') attempt(act);
+      return await never();
+    }
+    try {
+      return act();
+    } finally {
+      if (held !== undefined) await held.end();
+      if (this.#turns !== undefined) await this.#pause(this.#turns);
+      // What was done before the machine went off may be there; nobody hears of it.
+      if (this.isOff()) await never();
+    }
+  }
+
+  async #pause(prng: Prng): Promise<void> {
+    for (let turns = prng.below(TURNS_MAX); turns > 0; turns--) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Whether the machine has gone off. */
+  isOff(): boolean {
+    return this.operationCount >= this.#crashAtOperation;
   }
 }
 
-function applyChange(names: Map<string, Inode>, change: NameChange): void {
-  if (change.kind === 'set') names.set(change.path, change.inode);
-  else names.delete(change.path);
-}
-
-/** Only what was written since the last sync goes to the disk, and the size. */
-function syncPages(inode: Inode): void {
-  const synced = new Uint8Array(inode.current.byteLength);
-  synced.set(inode.synced.subarray(0, synced.byteLength));
-  for (const page of inode.unsynced.keys()) {
-    const start = page * PAGE_BYTES;
-    if (start < synced.byteLength)
-      synced.set(inode.current.subarray(start, start + PAGE_BYTES), start);
+/** Does it, or a part of it. */
+function attempt(act: () => unknown): void {
+  try {
+    act();
+  } catch {
+    return;
   }
-  inode.synced = synced;
 }
 
-/** A file after a crash: each unsynced page is what was synced, or any content written since. */
-function survivorOf(inode: Inode, prng: Prng): Inode {
-  const sizes = [inode.synced.byteLength, inode.current.byteLength];
-  const bytes = new Uint8Array(prng.pick(sizes));
-  bytes.set(inode.synced.subarray(0, bytes.byteLength));
-  for (const [page, versions] of inode.unsynced) {
-    const version = versions[prng.below(versions.length + 1)];
-    const start = page * PAGE_BYTES;
-    if (version === undefined || start >= bytes.byteLength) continue;
-    bytes.set(version.subarray(0, bytes.byteLength - start), start);
-  }
-  return { synced: bytes, current: bytes.slice(), unsynced: new Map() };
-}
-
-function joined(buffers: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(buffers.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const buffer of buffers) {
-    bytes.set(buffer, at);
-    at += buffer.byteLength;
-  }
-  return bytes;
-}
-
-export function systemError(code: string): Error {
-  return Object.assign(new Error(`${code}: simulated`), { code });
+function never(): Promise<never> {
+  return new Promise<never>(() => undefined);
 }

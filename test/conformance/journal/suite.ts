@@ -292,9 +292,26 @@ function unitConformance(harness: JournalHarness): void {
       },
       { unitBytes: UNIT_BYTES },
     ));
+
+  void it('keeps every entry behind the one through which it discards', () =>
+    withJournal(
+      harness,
+      async (_under, journal) => {
+        const { entries } = await appendChain(journal, 60);
+        for (let position = 1; position <= entries.length; position++) {
+          await journal.discardThrough(position);
+          const { first, last } = journal.bounds();
+          assert.ok(first <= position + 1, `first is ${first} after ${position}`);
+          assert.equal(last, entries.length);
+          assertSame(await collect(journal), entries.slice(first - 1));
+        }
+      },
+      { unitBytes: SMALL_UNIT_BYTES },
+    ));
 }
 
 const UNIT_BYTES = 16 * 1024;
+const SMALL_UNIT_BYTES = 8 * 1024;
 
 async function appendChain(
   journal: Journal,
