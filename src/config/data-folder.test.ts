@@ -140,9 +140,9 @@ test("a leaving process removes its own note of the running node, never a succes
   const folder = parent.path;
   const file = join(folder, 'node.json');
   removeRunningNode(folder, 1);
-  writeRunningNode(folder, { url: 'http://127.0.0.1:2', pid: 2 });
+  const note = { url: 'http://127.0.0.1:2', binary_url: 'holdfast://127.0.0.1:3', pid: 2 };
+  writeRunningNode(folder, note);
   removeRunningNode(folder, 1);
-  const note = { url: 'http://127.0.0.1:2', pid: 2 };
   assert.deepEqual(JSON.parse(await readFile(file, 'utf8')), note);
   removeRunningNode(folder, 2);
   assert.equal(existsSync(file), false);

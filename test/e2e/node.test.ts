@@ -27,11 +27,8 @@ function failureOf({ stderr }: Ended): Failure {
   return (JSON.parse(last) as { readonly error: Failure }).error;
 }
 
-async function runningNode(data: string): Promise<{ url: string; pid: number }> {
-  return JSON.parse(await readFile(join(data, 'node.json'), 'utf8')) as {
-    url: string;
-    pid: number;
-  };
+async function runningNode(data: string): Promise<unknown> {
+  return JSON.parse(await readFile(join(data, 'node.json'), 'utf8'));
 }
 
 test('a first start says where it listens and where its key is, and leaves nothing behind but data', async () => {
@@ -45,7 +42,11 @@ test('a first start says where it listens and where its key is, and leaves nothi
   assert.equal(ready.torn_bytes_cut, 0);
   assert.equal(ready.api_key_file, join(data, 'api-key'));
   assert.equal((await stat(ready.api_key_file)).mode & 0o777, 0o600);
-  assert.deepEqual(await runningNode(data), { url: ready.url, pid: node.pid });
+  assert.deepEqual(await runningNode(data), {
+    url: ready.url,
+    binary_url: ready.binary_url,
+    pid: node.pid,
+  });
   assert.equal((await fetch(new URL('/livez', ready.url))).status, 200);
   assert.equal((await fetch(new URL('/readyz', ready.url))).status, 200);
 
@@ -102,7 +103,11 @@ test('a second process on the same data folder is refused and does not disturb t
   assert.match(detail, new RegExp(`held by process ${first.pid} since `));
   assert.match(action, /Stop that process/);
 
-  assert.deepEqual(await runningNode(data), { url: ready.url, pid: first.pid });
+  assert.deepEqual(await runningNode(data), {
+    url: ready.url,
+    binary_url: ready.binary_url,
+    pid: first.pid,
+  });
   assert.equal((await client.transfers.create(payment(7n))).status, 'created');
   assert.equal(await received(client), 7n);
   assert.equal((await first.end('SIGTERM')).exitCode, 0);

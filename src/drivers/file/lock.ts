@@ -1,7 +1,8 @@
 // The write authority over a journal directory: a kernel lock that ends with its process, whatever
 // happens to it. It is an exclusive lock of SQLite (fcntl) on `lock.sqlite`, which Node has without
 // native code of ours. Only the holder writes, cuts or repairs (I6). Beside it `lock-holder.json`
-// says who holds it: for messages only, nobody decides by it.
+// says who holds it: for messages, and so that a lock file that somebody removed while its holder
+// lives does not admit a second writer.
 
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -123,7 +124,8 @@ async function lockedError(directory: string, waitMs: number): Promise<Operation
   const holder = await describeHolder(directory);
   return new OperationalError('JOURNAL_LOCKED', {
     detail: `The journal in ${directory} is held by ${holder}; waited ${waitMs} ms. Nothing was changed.`,
-    wayOut: 'Stop that process, or start this node on another data folder.',
+    wayOut:
+      'Stop that process, or start this node on another data folder. Never remove lock.sqlite.',
   });
 }
 
