@@ -2,7 +2,6 @@
 // spoken to over TLS.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,6 +9,7 @@ import { TRANSFER_DEFAULTS, type Transfer } from '../../src/base/transfer-record
 import { type BinaryClient, createBinaryClient } from '../../src/client/binary-client.ts';
 import { newTransferId } from '../../src/client/ids.ts';
 import { SpawnedNode, clientOf, keyOf, type Ready } from '../support/spawned-node.ts';
+import { makeCertificate } from '../support/certificate.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { LEDGER, PAYEE, PAYER, openAccounts, received } from '../support/two-accounts.ts';
 
@@ -100,24 +100,6 @@ test('a node that is stopped answers what is under way and says goodbye', async 
   await using reader = await clientOf(await second.ready());
   assert.equal(await received(reader), BigInt(created));
 });
-
-/** A certificate for 127.0.0.1, made by openssl, which every machine that builds this has. */
-function makeCertificate(folder: string): { readonly cert: string; readonly key: string } {
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  const subject = ['-subj', '/CN=holdfast-test', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const parameters = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
-  try {
-    execFileSync(
-      'openssl',
-      [...parameters, '-nodes', '-days', '2', '-keyout', key, '-out', cert, ...subject],
-      { stdio: 'pipe' },
-    );
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`This test makes a certificate with openssl, which failed: ${why}`, { cause });
-  }
-  return { cert, key };
-}
 
 test('with a certificate the door speaks TLS, and nothing else', async () => {
   await using folder = await TemporaryFolder.make();
