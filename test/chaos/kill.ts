@@ -112,7 +112,7 @@ async function run(
     const workload = new Workload(recorder, random.fork());
     const working = workload.run(WORKERS);
     const counts = await Promise.race([
-      killAgainAndAgain({ victim, recorder, random, kills }),
+      killAgainAndAgain({ victim, recorder, workload, random, kills }),
       working.then(() => Promise.reject(new Error('the workload ended before the last kill'))),
       victim.crashed,
     ]);
@@ -193,11 +193,12 @@ class Victim {
 type Killing = {
   readonly victim: Victim;
   readonly recorder: Recorder;
+  readonly workload: Workload;
   readonly random: Prng;
   readonly kills: number;
 };
 
-async function killAgainAndAgain({ victim, recorder, random, kills }: Killing): Promise<{
+async function killAgainAndAgain({ victim, recorder, workload, random, kills }: Killing): Promise<{
   readonly killsInFlight: number;
   readonly strikes: number;
   readonly tornTails: number;
@@ -212,10 +213,12 @@ async function killAgainAndAgain({ victim, recorder, random, kills }: Killing): 
     await sleep(LIFE_MS_MIN + random.below(LIFE_MS_MAX - LIFE_MS_MIN));
     if (recorder.inFlight > 0) killsInFlight++;
     if (isStrike) strikes++;
+    workload.allowLarge();
     await victim.kill(isStrike);
     const startedMs = performance.now();
     await victim.start();
     recorder.connectTo(victim.url);
+    workload.allowLarge();
     restartMsMax = Math.max(restartMsMax, Math.round(performance.now() - startedMs));
     if (victim.tornBytesCut > 0) tornTails++;
   }
