@@ -14,12 +14,7 @@ export type NodeProcessOptions = {
   readonly onUnexpectedExit: (error: Error) => void;
 };
 
-type Ready = {
-  readonly event: 'ready';
-  readonly url: string;
-  readonly pid: number;
-  readonly torn_bytes_cut: number;
-};
+type Ready = { readonly event: 'ready'; readonly url: string; readonly pid: number };
 
 const SHIM_PATH = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 const READY_MS_MAX = 60_000;
@@ -30,7 +25,6 @@ export class NodeProcess {
   readonly #options: NodeProcessOptions;
   #child: ChildProcess | undefined;
   #url = '';
-  #tornBytesCut = 0;
   #isEnding = false;
   /** The node's last messages, for the error when it does not start. */
   #messages: string[] = [];
@@ -41,11 +35,6 @@ export class NodeProcess {
 
   get url(): string {
     return this.#url;
-  }
-
-  /** Bytes of a torn tail that the last start cut. */
-  get tornBytesCut(): number {
-    return this.#tornBytesCut;
   }
 
   /** Starts the node and resolves when it serves. */
@@ -73,9 +62,7 @@ export class NodeProcess {
     child.once('exit', (code, signal) => {
       if (!this.#isEnding) this.#options.onUnexpectedExit(this.#ended(code, signal));
     });
-    const ready = await this.#ready(child);
-    this.#url = ready.url;
-    this.#tornBytesCut = ready.torn_bytes_cut;
+    this.#url = (await this.#ready(child)).url;
   }
 
   async key(): Promise<string> {

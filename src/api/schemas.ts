@@ -4,7 +4,6 @@
 
 import { type TSchema, Type } from 'typebox';
 import { CURRENCY_EXPONENT_MAX, LOOKUP_IDS_MAX } from '../base/limits.ts';
-import { ACCOUNTS_PER_REQUEST_MAX, TRANSFERS_PER_REQUEST_MAX } from '../base/limits.ts';
 import { ACCOUNT_FLAG_BITS, ACCOUNT_FLAG_BITS_SHOWN, TRANSFER_FLAG_BITS } from './input.ts';
 
 const STRICT = { additionalProperties: false } as const;
@@ -98,16 +97,6 @@ export const AccountAnswer = Type.Object(
     credits_posted: Decimal,
     timestamp_ns: Decimal64,
   },
-  STRICT,
-);
-
-export const TransferBatchRequest = Type.Object(
-  { transfers: listOf(TransferRequest, TRANSFERS_PER_REQUEST_MAX) },
-  STRICT,
-);
-
-export const AccountBatchRequest = Type.Object(
-  { accounts: listOf(AccountRequest, ACCOUNTS_PER_REQUEST_MAX) },
   STRICT,
 );
 

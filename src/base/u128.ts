@@ -3,7 +3,6 @@
 // (array, index of the lowest word), so the same code serves balances, records and totals.
 
 export const U128_MAX = (1n << 128n) - 1n;
-export const U128_WORDS = 4;
 
 const CARRY = 0x1_0000_0000;
 

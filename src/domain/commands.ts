@@ -26,7 +26,6 @@ export const CommandKind = {
   tick: 5,
   accountFlags: 6,
 } as const;
-export type CommandKindName = keyof typeof CommandKind;
 
 /**
  * A command as it travels from intake to the applier: its payload is never copied but into an
