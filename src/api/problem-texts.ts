@@ -298,6 +298,8 @@ export const OPERATIONAL_ACTION: { readonly [Code in OperationalCode]: string } 
   OVERLOADED: 'Send the same request again after the time in Retry-After.',
   SHUTTING_DOWN: 'Send the same request again when the node is back, or to another node.',
   NOT_READY: 'Send the same request again after the time in Retry-After.',
+  HISTORY_INCOMPLETE:
+    'Ask again after the time in Retry-After: the node is rebuilding its history. Balances and payments are not concerned.',
   OUTCOME_UNKNOWN: `${SAME_IDS} If it was done the answer is "exists".`,
   CONFIGURATION_INVALID: 'Operator: correct the configuration.',
   DATA_FOLDER_UNUSABLE: 'Operator: see the log of the node.',

@@ -68,6 +68,11 @@ export const OPERATIONAL_ERRORS = {
     outcome: 'not-executed',
     text: 'The node is not serving yet; the request was not admitted.',
   },
+  HISTORY_INCOMPLETE: {
+    retryable: true,
+    outcome: 'none',
+    text: 'A part of the history that the answer needs is missing on this node or being rebuilt.',
+  },
   OUTCOME_UNKNOWN: {
     retryable: true,
     outcome: 'unknown',

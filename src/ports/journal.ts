@@ -53,6 +53,17 @@ export type ReadOptions = {
   readonly signal: AbortSignal;
 };
 
+export type JournalOpenOptions = {
+  readonly mode: 'write' | 'read';
+  /**
+   * The entry of a checkpoint's head: what stands before it need not be looked at, so that opening
+   * takes no longer as the history grows. Nothing = everything is verified. An offset that is not
+   * there rejects with JOURNAL_DIVERGED.
+   */
+  readonly from?: EngineOffset;
+  readonly signal: AbortSignal;
+};
+
 export interface Journal {
   readonly guarantees: JournalGuarantees;
 
@@ -62,10 +73,7 @@ export interface Journal {
    * it returns, and cuts what is torn; a reader changes nothing. JOURNAL_CORRUPT names file,
    * position and way out.
    */
-  open(options: {
-    readonly mode: 'write' | 'read';
-    readonly signal: AbortSignal;
-  }): Promise<JournalOpening>;
+  open(options: JournalOpenOptions): Promise<JournalOpening>;
 
   /**
    * Appends one sealed entry; resolves with its offset when it is durable. Calls may overlap: they
@@ -85,10 +93,18 @@ export interface Journal {
   bounds(): JournalBounds;
 
   /**
-   * Entries up to and including `position` are not needed any more; a driver frees whole units
-   * (segments) and keeps the rest. Never removes the last entry. Idempotent.
+   * Entries up to and including `position` are not needed any more to recover; a driver moves whole
+   * units (segments) to where `readDiscarded` finds them, or leaves that to the archive where the
+   * engine frees them. Never takes the last entry. Idempotent.
    */
   discardThrough(position: number): Promise<void>;
+
+  /**
+   * What was discarded and is still kept, in log order, digests checked, up to where `read` begins;
+   * nothing where the engine keeps none. Whether it is complete is for the caller to see (it begins
+   * at position 1 and has no gap).
+   */
+  readDiscarded(signal: AbortSignal): AsyncIterable<readonly StoredEntry[]>;
 
   /** Ends appends in flight (they settle), releases locks and files. Idempotent. */
   close(): Promise<void>;

@@ -25,6 +25,7 @@ class HeldJournal {
       read: (options) => this.#read(inner, options),
       bounds: () => inner.bounds(),
       discardThrough: (position) => inner.discardThrough(position),
+      readDiscarded: (signal) => inner.readDiscarded(signal),
       close: () => inner.close(),
     };
   }

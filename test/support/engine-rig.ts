@@ -178,6 +178,7 @@ export function changedJournal(inner: Journal, changes: Partial<Journal>): Journ
     read: (options) => inner.read(options),
     bounds: () => inner.bounds(),
     discardThrough: (position) => inner.discardThrough(position),
+    readDiscarded: (signal) => inner.readDiscarded(signal),
     close: () => inner.close(),
     ...changes,
   };

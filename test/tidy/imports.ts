@@ -7,7 +7,7 @@ import { type Finding, type SourceFile, isCode, isTest, lineAt } from './source.
 
 const SIDE = ['base', 'config', 'telemetry'];
 const LOW = ['base', 'domain', 'ports'];
-const MIDDLE = ['recovery', 'cluster', 'views', 'effects', 'foresight', 'reliability'];
+const MIDDLE = ['recovery', 'history', 'cluster', 'views', 'effects', 'foresight', 'reliability'];
 
 /**
  * What each part of the house may import beside itself. `drivers/*` stands for any one driver.

@@ -10,6 +10,7 @@ import type {
   EngineOffset,
   Journal,
   JournalBounds,
+  JournalOpenOptions,
   JournalOpening,
   ReadOptions,
   StoredEntry,
@@ -51,10 +52,7 @@ class FileJournal implements Journal {
     this.#settings = settings;
   }
 
-  async open(options: {
-    readonly mode: 'write' | 'read';
-    readonly signal: AbortSignal;
-  }): Promise<JournalOpening> {
+  async open(options: JournalOpenOptions): Promise<JournalOpening> {
     assert(this.#mode === 'closed', 'a journal is closed before it is opened anew');
     try {
       return options.mode === 'write'
@@ -106,6 +104,8 @@ class FileJournal implements Journal {
       this.#bounds = { first: second.segment.position, last: this.#bounds.last };
     }
   }
+
+  async *readDiscarded(): AsyncIterable<readonly StoredEntry[]> {}
 
   async close(): Promise<void> {
     try {

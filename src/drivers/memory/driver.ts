@@ -8,6 +8,7 @@ import type {
   EngineOffset,
   Journal,
   JournalBounds,
+  JournalOpenOptions,
   JournalOpening,
   ReadOptions,
   StoredEntry,
@@ -35,8 +36,9 @@ class MemoryJournal implements Journal {
     this.#log = log;
   }
 
-  open(options: { mode: 'write' | 'read'; signal: AbortSignal }): Promise<JournalOpening> {
+  open(options: JournalOpenOptions): Promise<JournalOpening> {
     options.signal.throwIfAborted();
+    if (options.from !== undefined) this.#indexOf(options.from);
     this.#state = options.mode === 'write' ? 'writing' : 'reading';
     this.#positionWritten = this.#log.bounds().last;
     return Promise.resolve({ bounds: this.#log.bounds(), tornBytes: 0, notes: [] });
@@ -121,6 +123,9 @@ class MemoryJournal implements Journal {
     this.#log.discardThrough(position);
     return Promise.resolve();
   }
+
+  /** The log of a test forgets what is discarded. */
+  async *readDiscarded(): AsyncIterable<readonly StoredEntry[]> {}
 
   async close(): Promise<void> {
     await this.#inFlight;

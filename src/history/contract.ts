@@ -1,0 +1,82 @@
+// What the rest of the house sees of the history (DESIGN 6.4): every accepted transfer since the
+// first, by id, by account, by what its maker wrote into it, by time. It is derived from the
+// journal, kept in files of its own and not part of the state: it can be thrown away and built
+// again. Records are those of base/transfer-record.ts, as the ledger keeps them (accounts, ledger,
+// code and amount resolved, timestamp set). A transfer's number is its place in the order in which
+// transfers were accepted, from 0.
+
+import type { HoldState } from '../domain/queries.ts';
+
+export type TransferFilter = {
+  /** Debits or credits this account; with `side`, only that. An account nobody opened has none. */
+  readonly account?: bigint | undefined;
+  readonly side?: 'debit' | 'credit' | undefined;
+  readonly userData128?: bigint | undefined;
+  readonly userData64?: bigint | undefined;
+  readonly userData32?: number | undefined;
+  readonly code?: number | undefined;
+  readonly ledger?: number | undefined;
+  /** Bounds of the timestamp, nanoseconds, both inclusive. */
+  readonly fromNs?: bigint | undefined;
+  readonly untilNs?: bigint | undefined;
+};
+
+export type TransferQuery = {
+  readonly filter: TransferFilter;
+  readonly order: 'newest-first' | 'oldest-first';
+  /** 1 to TRANSFERS_PER_REQUEST_MAX. */
+  readonly limit: number;
+  /** `next` of the page before: a transfer's number; the page begins behind it. */
+  readonly after?: number | undefined;
+};
+
+export type TransferPage = {
+  /** `count` records of 128 bytes, in the order asked for. */
+  readonly records: Uint8Array;
+  readonly count: number;
+  /** For each record what became of the hold that it is: index into HOLD_STATES. */
+  readonly holds: Uint8Array;
+  /**
+   * Where to go on; undefined = there is nothing more. A page may be short, even empty, and still
+   * have a next one: a filter without an account or user data looks at a bounded number of records
+   * at a time.
+   */
+  readonly next: number | undefined;
+  /** The answer holds everything through this position of the journal. */
+  readonly position: number;
+};
+
+/** By code, as pages carry it. */
+export const HOLD_STATES: readonly HoldState[] = ['none', 'pending', 'posted', 'voided', 'expired'];
+
+export type FoundTransfer = {
+  readonly record: Uint8Array;
+  readonly hold: HoldState;
+  readonly number: number;
+};
+
+export type HistoryStatus = {
+  /** False while older parts are missing or being rebuilt; what is there is answered. */
+  readonly complete: boolean;
+  /** One sentence when it is not complete. */
+  readonly reason: string | undefined;
+  /** Transfers that it holds, and the last position that it has seen. */
+  readonly transfers: number;
+  readonly position: number;
+  /** Immutable runs on disk, and all bytes on disk. */
+  readonly runs: number;
+  readonly bytes: number;
+};
+
+export interface History {
+  /**
+   * An accepted transfer by its id; undefined = certainly there is none. Rejects with
+   * HISTORY_INCOMPLETE when that cannot be said.
+   */
+  find(id: bigint): Promise<FoundTransfer | undefined>;
+
+  /** Rejects with HISTORY_INCOMPLETE where a part that the answer needs is missing. */
+  query(query: TransferQuery, signal: AbortSignal): Promise<TransferPage>;
+
+  status(): HistoryStatus;
+}
