@@ -44,6 +44,7 @@ export function apply(state: DomainState, command: Command, stamp: Stamp): Outco
   const counted = command.eventCount >= 1 && command.eventCount <= EVENTS_MAX;
   const codes = new Uint16Array(counted ? command.eventCount : 1);
   const expired = counted ? carryOut(state, command, codes) : refuse(codes);
+  state.ledger.transfersAccepted += state.ledger.accepted.count;
   state.lastTimeNs = lastTimeNs;
   state.position = stamp.position;
   assertBooksBalance(state);

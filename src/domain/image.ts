@@ -17,8 +17,8 @@ import { DomainState } from './state.ts';
 export type ImageSection = { readonly name: string; readonly bytes: Uint8Array };
 
 const HEAD = 'head';
-const HEAD_BYTES = 104;
-const IMAGE_VERSION = 1;
+const HEAD_BYTES = 112;
+const IMAGE_VERSION = 2;
 
 export function image(state: DomainState): ImageSection[] {
   return [{ name: HEAD, bytes: writeHead(state) }, ...imageOfLedger(state.ledger)];
@@ -47,6 +47,7 @@ export function restore(sections: readonly ImageSection[]): DomainState {
     remembered: Number(view.getBigUint64(80, true)),
     ledgers: view.getUint32(88, true),
     lastTransferTime: [view.getUint32(96, true), view.getUint32(100, true)],
+    transfersAccepted: Number(view.getBigUint64(104, true)),
   };
   restoreLedger(state.ledger, counts, sections.slice(1));
   return state;
@@ -67,6 +68,7 @@ export function restore(sections: readonly ImageSection[]): DomainState {
 //       80     8 remembered ids
 //       88     4 ledgers
 //       96     8 timestamp of the transfer accepted last
+//      104     8 transfers accepted since the first
 function writeHead(state: DomainState): Uint8Array {
   const bytes = new Uint8Array(HEAD_BYTES);
   const view = new DataView(bytes.buffer);
@@ -87,5 +89,6 @@ function writeHead(state: DomainState): Uint8Array {
   view.setUint32(88, kernel.ledgers.count, true);
   view.setUint32(96, kernel.lastTransferTime[0]!, true);
   view.setUint32(100, kernel.lastTransferTime[1]!, true);
+  view.setBigUint64(104, BigInt(kernel.transfersAccepted), true);
   return bytes;
 }

@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { DIGEST_BYTES, type Entry, EntryKind, entryBody, equalBytes } from '../base/entry.ts';
 import { OperationalError } from '../base/errors.ts';
-import { readCommands } from '../domain/commands.ts';
+import { type Command, readCommands } from '../domain/commands.ts';
 import { type DomainState, apply, createState, stateMix } from '../domain/domain.ts';
 import type { Outcome } from '../domain/outcome.ts';
 
@@ -17,14 +17,19 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');
 }
 
+/** Called right after each command, while the state still knows what the command accepted. */
+export type CommandListener = (command: Command, outcome: Outcome, position: number) => void;
+
 export class Replica {
   readonly state: DomainState;
+  readonly #onCommand: CommandListener | undefined;
   #position = 0;
   #outcomeDigest: Uint8Array = new Uint8Array(DIGEST_BYTES);
   readonly #digests = new Map<number, Uint8Array>();
 
-  constructor(state: DomainState = createState()) {
+  constructor(state: DomainState = createState(), onCommand?: CommandListener) {
     this.state = state;
+    this.#onCommand = onCommand;
   }
 
   /** Position of the last applied entry. */
@@ -48,13 +53,10 @@ export class Replica {
     if (entry.kind === EntryKind.commands) {
       let timeNs = entry.timeNs;
       for (const command of readCommands(entryBody(entry), entry.commandCount)) {
-        outcomes.push(
-          apply(this.state, command, {
-            position: entry.position,
-            timeNs,
-            rulesVersion: entry.rulesVersion,
-          }),
-        );
+        const { position, rulesVersion } = entry;
+        const outcome = apply(this.state, command, { position, timeNs, rulesVersion });
+        this.#onCommand?.(command, outcome, position);
+        outcomes.push(outcome);
         timeNs += BigInt(command.eventCount);
       }
       assert(timeNs === entry.timeNs + BigInt(entry.eventCount), 'the header counts the events');

@@ -63,9 +63,16 @@ export class AccountTable {
 
   /** Sets or takes off flag bits of an account. */
   setFlags(account: number, bits: number, on: boolean): void {
+    this.records.beforeWrite(account);
     const words = this.records.wordsOf(account);
     const i = this.records.offsetOf(account) + AccountWord.codeAndFlags;
     words[i] = on ? words[i]! | (bits << 16) : words[i]! & ~(bits << 16);
+  }
+
+  /** Comes before both sides of a transfer change. */
+  beforeWriteBoth(debitAccount: number, creditAccount: number): void {
+    this.records.beforeWrite(debitAccount);
+    this.records.beforeWrite(creditAccount);
   }
 
   /** Loads the account's balances. */
@@ -77,6 +84,7 @@ export class AccountTable {
   add(source: Uint32Array, s: number): number {
     const account = this.#count;
     this.records.reserve(account);
+    this.records.beforeWrite(account);
     const words = this.records.wordsOf(account);
     const first = this.records.offsetOf(account);
     for (let word = 0; word < ACCOUNT_WORDS; word++) words[first + word] = source[s + word]!;

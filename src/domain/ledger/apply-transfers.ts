@@ -56,7 +56,7 @@ function applyChain(
 
   // What the first event answers is what all must answer: done now, or done before.
   let wanted = CREATED;
-  kernel.undo.start(kernel.lastTransferTime);
+  kernel.undo.start(kernel.lastTransferTime, kernel.accepted.count);
   for (let index = first; index <= last; index++) {
     kernel.beginEvent(index);
     kernel.ahead.reach(words, index);

@@ -48,6 +48,7 @@ export class HoldTable {
   /** Takes over a record of 16 words whose id is not there yet. */
   add(source: Uint32Array, s: number): void {
     const slot = this.#takeSlot();
+    this.records.beforeWrite(slot);
     const words = this.records.wordsOf(slot);
     const first = this.records.offsetOf(slot);
     for (let word = 0; word < HOLD_WORDS; word++) words[first + word] = source[s + word]!;
@@ -64,6 +65,7 @@ export class HoldTable {
       this.#heap.remove(slot);
     }
     this.#index.remove(hashId(words, first), slot);
+    this.records.beforeWrite(slot);
     words[first] = this.#freeHead;
     // A timestamp of 0 marks a freed slot: no hold has it.
     words[first + HoldWord.timestampNs] = 0;

@@ -1,6 +1,7 @@
 // The ledger's state and the time of the command at work. The functions beside this file
 // (evaluate-transfer, move-money, resolve-hold, chain, create-account, release-holds) work on it.
 
+import { AcceptedLog } from './accepted-log.ts';
 import { AccountTable } from './account-table.ts';
 import { Books } from './books.ts';
 import { HoldTable } from './hold-table.ts';
@@ -19,9 +20,13 @@ export class LedgerKernel {
   readonly holds = new HoldTable();
   readonly books = new Books();
   readonly undo = new UndoLog();
+  /** What the command at work accepted and released: for the history. */
+  readonly accepted = new AcceptedLog();
   readonly ahead: LookAhead;
   readonly remembered: RememberedTransfers;
 
+  /** Transfers accepted since the first: the next one's number in the history. */
+  transfersAccepted = 0;
   /** Timestamp of the transfer that was accepted last; imported ones must be later. */
   readonly lastTransferTime = new Uint32Array(2);
   /** Whether the batch at work is an import: its records carry their own timestamps. */
@@ -51,6 +56,7 @@ export class LedgerKernel {
     this.commandTime[0] = Number(timeNs & 0xffff_ffffn);
     this.commandTime[1] = Number(timeNs >> 32n);
     this.idUnixMsMax = Number(timeNs / NS_PER_MS) + ID_AHEAD_MS_MAX;
+    this.accepted.restart();
     this.remembered.raiseEdge(Number(timeNs / NS_PER_S) - dedupeWindowSeconds);
     this.beginEvent(0);
   }

@@ -26,6 +26,7 @@ export type LedgerImage = {
   readonly remembered: number;
   /** Low and high word. */
   readonly lastTransferTime: readonly [number, number];
+  readonly transfersAccepted: number;
 };
 
 /** Number, exponent, length of the currency, currency (16); then the totals. */
@@ -160,6 +161,7 @@ export function restoreLedger(
   }
   kernel.books.mix.set(expected.mix);
   kernel.lastTransferTime.set(expected.lastTransferTime);
+  kernel.transfersAccepted = expected.transfersAccepted;
   assert(kernel.ledgers.count === expected.ledgers, 'the image has all ledgers');
   assert(kernel.accounts.count === expected.accounts, 'the image has all accounts');
   assert(kernel.holds.count === expected.holds, 'the image has all holds');

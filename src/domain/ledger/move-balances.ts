@@ -41,6 +41,7 @@ function moveSide(
   a: number,
 ): void {
   const records = kernel.accounts.records;
+  records.beforeWrite(account);
   const words = records.wordsOf(account);
   const first = records.offsetOf(account);
   const ordinal = words[first + AccountWord.ledgerOrdinal]!;

@@ -38,8 +38,9 @@ export function moveMoney(
   const o = index * TRANSFER_WORDS;
   const flags = words[o + TransferWord.codeAndFlags]! >>> 16;
   const pending = (flags & TransferFlag.pending) !== 0;
-  const debitAccount = kernel.ahead.debitAccountOf(index);
-  const creditAccount = kernel.ahead.creditAccountOf(index);
+  const { ahead, accepted } = kernel;
+  const debitAccount = ahead.debitAccountOf(index);
+  const creditAccount = ahead.creditAccountOf(index);
   // Two accounts that exist and are not one have ids that nothing can be said against.
   if (debitAccount === NO_RECORD || creditAccount === NO_RECORD || debitAccount === creditAccount) {
     const fault = checkAccountIds(words, o);
@@ -82,6 +83,7 @@ export function moveMoney(
     if (limit !== CREATED) return limit;
   }
 
+  accounts.beforeWriteBoth(debitAccount, creditAccount);
   raiseBoth(kernel, source, amount, debit, d, credit, c, pending);
   const hash = kernel.ahead.hashOf(index);
   const remembered = kernel.remembered;
@@ -89,13 +91,12 @@ export function moveMoney(
   const slot = remembered.add(hash, second, source, s, status);
   const kept = remembered.records.wordsOf(slot);
   const stamp = remembered.records.offsetOf(slot) + TransferWord.timestampNs;
-  if (kernel.importing) stampRecord(kernel, source, s, kept, stamp);
-  else {
-    kept[stamp] = kernel.eventTime[0]!;
-    kept[stamp + 1] = kernel.eventTime[1]!;
-  }
+  stampRecord(kernel, source, s, kept, stamp);
   if (pending) addHold(kernel, source, s, debitAccount, creditAccount, kept, stamp);
   if (kernel.undo.recording) noteDeed(kernel, source, s, debitAccount, creditAccount);
+  const record = stamp - TransferWord.timestampNs;
+  if (source === words) accepted.add(index, debitAccount, creditAccount);
+  else accepted.addResolved(index, debitAccount, creditAccount, kept, record);
   return CREATED;
 }
 

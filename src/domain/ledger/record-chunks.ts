@@ -10,6 +10,8 @@ export const CHUNK_MASK = CHUNK_RECORDS - 1;
 export class RecordChunks {
   readonly chunks: Uint32Array<ArrayBuffer>[] = [];
   readonly recordWords: number;
+  /** 1 for each chunk that was written to since whoever copies the table last put it to 0. */
+  readonly written: number[] = [];
 
   constructor(recordWords: number) {
     this.recordWords = recordWords;
@@ -19,7 +21,13 @@ export class RecordChunks {
   reserve(record: number): void {
     if (record >>> CHUNK_BITS === this.chunks.length) {
       this.chunks.push(new Uint32Array(this.recordWords * CHUNK_RECORDS));
+      this.written.push(1);
     }
+  }
+
+  /** Comes before every change of a record: who copies the table must know what has changed. */
+  beforeWrite(record: number): void {
+    this.written[record >>> CHUNK_BITS] = 1;
   }
 
   /** The words among which the record stands. */

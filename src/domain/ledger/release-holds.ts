@@ -27,6 +27,7 @@ export function releaseExpiredHolds(kernel: LedgerKernel): number {
       kernel.remembered.setHoldStatus(pending, RecordStatus.holdExpired);
     }
     openAccountsOf(kernel, slot);
+    kernel.accepted.addExpired(words, h + HoldWord.id);
     holds.remove(slot);
     released += 1;
   }

@@ -85,6 +85,7 @@ export class RememberedTransfers {
   }
 
   setHoldStatus(slot: number, hold: number): void {
+    this.records.beforeWrite(slot);
     const statuses = this.#statuses[slot >>> CHUNK_BITS]!;
     const i = slot & CHUNK_MASK;
     statuses[i] = (statuses[i]! & ~RecordStatus.holdMask) | hold;
@@ -93,6 +94,7 @@ export class RememberedTransfers {
   /** Remembers the record at `source[s]`, which is new and for which there is room. */
   add(hash: number, second: number, source: Uint32Array, s: number, status: number): number {
     const slot = this.#takeSlot();
+    this.records.beforeWrite(slot);
     const words = this.records.wordsOf(slot);
     const first = this.records.offsetOf(slot);
     for (let word = 0; word < TRANSFER_WORDS; word++) words[first + word] = source[s + word]!;
@@ -112,6 +114,7 @@ export class RememberedTransfers {
     assert(slot !== NO_RECORD, 'an id that is undone is remembered');
     this.#ring.popHead(second, slot, this.#nextOf(slot));
     this.#index.remove(hash, slot);
+    this.#wipeId(slot);
     this.#putFree(slot);
     this.#count -= 1;
   }
@@ -196,6 +199,13 @@ export class RememberedTransfers {
     }
     this.#slotsMade += 1;
     return slot;
+  }
+
+  /** A slot that is free holds no id, or one that lies before the edge: so the records tell. */
+  #wipeId(slot: number): void {
+    this.records.beforeWrite(slot);
+    const id = this.records.offsetOf(slot) + TransferWord.id;
+    this.records.wordsOf(slot).fill(0, id, id + 4);
   }
 
   #putFree(slot: number): void {

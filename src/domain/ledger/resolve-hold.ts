@@ -200,4 +200,5 @@ function carryOut(
   const whole = all || equal128(held, 0, kept, TransferWord.amount);
   const status = RecordStatus.accepted | (whole ? RecordStatus.whole : 0);
   kernel.remembered.add(kernel.ahead.hashOf(index), second, kept, 0, status);
+  kernel.accepted.addResolved(index, debitAccount, creditAccount, kept, 0);
 }

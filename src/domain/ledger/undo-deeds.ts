@@ -13,6 +13,7 @@ import { assert } from '../../base/assert.ts';
 export function undoAll(kernel: LedgerKernel): void {
   while (kernel.undo.count > 0) undoDeed(kernel, kernel.undo.pop());
   kernel.lastTransferTime.set(kernel.undo.lastTransferTime);
+  kernel.accepted.truncate(kernel.undo.acceptedBefore);
 }
 
 function undoDeed(kernel: LedgerKernel, u: number): void {

@@ -32,6 +32,8 @@ export class UndoLog {
   #recording = false;
   /** When the last transfer before the chain was accepted. */
   readonly lastTransferTime = new Uint32Array(2);
+  /** How many transfers of the command were accepted before the chain. */
+  acceptedBefore = 0;
 
   get words(): Uint32Array {
     return this.#words;
@@ -46,7 +48,8 @@ export class UndoLog {
   }
 
   /** `lastTransferTime`: of the last transfer before the chain. */
-  start(lastTransferTime: Uint32Array): void {
+  start(lastTransferTime: Uint32Array, acceptedBefore: number): void {
+    this.acceptedBefore = acceptedBefore;
     this.lastTransferTime.set(lastTransferTime);
     this.#recording = true;
     this.#count = 0;
