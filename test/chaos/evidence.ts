@@ -62,7 +62,7 @@ export async function readHistory(options: {
       label: `attempt ${index}`,
       invokedAtMs: attempt.invokedAtMs,
       completedAtMs: attempt.completedAtMs,
-      request: { kind: 'transfers', transfers: attempt.transfers },
+      request: attempt.request,
       answer: attempt.answer,
     }),
   );
@@ -83,7 +83,8 @@ export async function readHistory(options: {
 async function readFinal(recorder: Recorder): Promise<FinalReads> {
   const ids = new Set<bigint>();
   for (const attempt of recorder.attempts) {
-    for (const transfer of attempt.transfers) ids.add(transfer.id);
+    if (attempt.request.kind !== 'transfers') continue;
+    for (const transfer of attempt.request.transfers) ids.add(transfer.id);
   }
   const transfers = new Map<bigint, FinalTransfer>();
   const list = [...ids];

@@ -1,6 +1,7 @@
-// `npm run chaos -- --kills N [--seed S] [--json]`: a real node under real load, killed with
-// SIGKILL and started again at once, half of the times at a random instant and half in the middle
-// of a write (striker.ts); afterwards the exact checker compares every answer that any client got
+// `npm run chaos -- --kills N [--workload NAME] [--seed S] [--json]`: a real node under real load,
+// killed with SIGKILL and started again at once, half of the times at a random instant and half in
+// the middle of a write (striker.ts); the shape of the load changes from kill to kill (workload.ts;
+// --workload keeps one). Afterwards the exact checker compares every answer that any client got
 // with the journal replayed on the naive model. On a mismatch the history is kept in a file, and
 // `npm run chaos -- --judge FILE` judges it again.
 
@@ -16,11 +17,11 @@ import type { History } from '../model/history.ts';
 import { SpawnedNode, keyOf } from '../support/spawned-node.ts';
 import { openBooks, readHistory } from './evidence.ts';
 import { readHistoryFile, writeHistory } from '../model/history-file.ts';
-import { Recorder } from './recorder.ts';
+import { type Addresses, Recorder } from './recorder.ts';
 import { strikeWriting } from './striker.ts';
-import { HOLD_SECONDS_MAX, Workload } from './workload.ts';
+import { HOLD_SECONDS_MAX, SHAPES, SHAPE_NAMES, type ShapeName, Workload } from './workload.ts';
 
-const WORKERS = 12;
+const WORKERS = 16;
 const LIFE_MS_MIN = 60;
 const LIFE_MS_MAX = 500;
 const SETTLE_MS = 1500;
@@ -31,6 +32,7 @@ const MISMATCHES_SHOWN_MAX = 20;
 
 type Report = {
   readonly kills: number;
+  readonly workloads: string;
   readonly killsInFlight: number;
   /** Kills that were aimed at a write. */
   readonly strikes: number;
@@ -49,6 +51,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       kills: { type: 'string', default: '60' },
+      workload: { type: 'string', default: 'all' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
@@ -59,7 +62,9 @@ async function main(): Promise<number> {
   const seed = Number(values.seed);
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-kill-'));
   try {
-    const { report, findings, history } = await run(folder, Number(values.kills), seed);
+    const shapes = shapesOf(values.workload);
+    const kills = Number(values.kills);
+    const { report, findings, history } = await run({ folder, kills, seed, shapes });
     tell(findings);
     if (findings.length > 0) {
       const file = join(tmpdir(), `holdfast-history-${seed}-${process.pid}.jsonl.gz`);
@@ -74,6 +79,13 @@ async function main(): Promise<number> {
     if (values.keep) process.stderr.write(`kept ${folder}\n`);
     else await rm(folder, { recursive: true, force: true });
   }
+}
+
+function shapesOf(workload: string): readonly ShapeName[] {
+  if (workload === 'all') return SHAPE_NAMES;
+  const shape = SHAPE_NAMES.find((name) => name === workload);
+  if (shape === undefined) throw new Error(`--workload is all or ${SHAPE_NAMES.join(', ')}`);
+  return [shape];
 }
 
 function tell(findings: readonly string[]): void {
@@ -94,11 +106,14 @@ function isGood(report: Report): boolean {
   return wrong === 0 && report.killsInFlight >= report.kills * IN_FLIGHT_SHARE_MIN;
 }
 
-async function run(
-  folder: string,
-  kills: number,
-  seed: number,
-): Promise<{
+type RunOptions = {
+  readonly folder: string;
+  readonly kills: number;
+  readonly seed: number;
+  readonly shapes: readonly ShapeName[];
+};
+
+async function run({ folder, kills, seed, shapes }: RunOptions): Promise<{
   readonly report: Report;
   readonly findings: readonly string[];
   readonly history: History;
@@ -106,13 +121,13 @@ async function run(
   const random = new Prng(seed);
   const victim = new Victim(folder);
   await victim.start();
-  const recorder = new Recorder(victim.url, victim.key);
+  const recorder = new Recorder(victim.addresses, victim.key);
   try {
     await openBooks(recorder, random);
-    const workload = new Workload(recorder, random.fork());
+    const workload = new Workload(recorder, random.fork(), shapes[0]!);
     const working = workload.run(WORKERS);
     const counts = await Promise.race([
-      killAgainAndAgain({ victim, recorder, workload, random, kills }),
+      killAgainAndAgain({ victim, recorder, workload, random, kills, shapes }),
       working.then(() => Promise.reject(new Error('the workload ended before the last kill'))),
       victim.crashed,
     ]);
@@ -125,6 +140,7 @@ async function run(
     const verdict = checkHistory(history);
     const report: Report = {
       kills,
+      workloads: shapes.join(' '),
       ...counts,
       acknowledged: verdict.acknowledged,
       unknown: verdict.unknown,
@@ -147,7 +163,7 @@ class Victim {
   readonly #crash = Promise.withResolvers<never>();
   #node: SpawnedNode | undefined;
   #mayEnd = false;
-  url = '';
+  addresses: Addresses = { url: '', binaryUrl: '' };
   key = '';
   tornBytesCut = 0;
 
@@ -169,7 +185,7 @@ class Victim {
       if (!this.#mayEnd) this.#crash.reject(new Error(`ended by itself (${exitCode}): ${stderr}`));
     });
     const ready = await node.ready();
-    this.url = ready.url;
+    this.addresses = { url: ready.url, binaryUrl: ready.binary_url };
     this.key = await keyOf(ready);
     this.tornBytesCut = ready.torn_bytes_cut;
   }
@@ -196,20 +212,25 @@ type Killing = {
   readonly workload: Workload;
   readonly random: Prng;
   readonly kills: number;
+  readonly shapes: readonly ShapeName[];
 };
 
-async function killAgainAndAgain({ victim, recorder, workload, random, kills }: Killing): Promise<{
+async function killAgainAndAgain(options: Killing): Promise<{
   readonly killsInFlight: number;
   readonly strikes: number;
   readonly tornTails: number;
   readonly restartMsMax: number;
 }> {
+  const { victim, recorder, workload, random, kills, shapes } = options;
   let killsInFlight = 0;
   let strikes = 0;
   let tornTails = 0;
   let restartMsMax = 0;
   for (let kill = 1; kill <= kills; kill++) {
-    const isStrike = kill % 2 === 0;
+    const shape = shapes[kill % shapes.length]!;
+    workload.turnTo(shape);
+    // Only a large write lasts long enough to be aimed at.
+    const isStrike = SHAPES[shape].hasLarge && kill % 3 > 0;
     await sleep(LIFE_MS_MIN + random.below(LIFE_MS_MAX - LIFE_MS_MIN));
     if (recorder.inFlight > 0) killsInFlight++;
     if (isStrike) strikes++;
@@ -217,7 +238,7 @@ async function killAgainAndAgain({ victim, recorder, workload, random, kills }: 
     await victim.kill(isStrike);
     const startedMs = performance.now();
     await victim.start();
-    recorder.connectTo(victim.url);
+    recorder.connectTo(victim.addresses);
     workload.allowLarge();
     restartMsMax = Math.max(restartMsMax, Math.round(performance.now() - startedMs));
     if (victim.tornBytesCut > 0) tornTails++;

@@ -4,20 +4,19 @@
 
 import { Pool } from 'undici';
 import { formatId } from '../../src/base/ids.ts';
-import type { Transfer } from '../../src/base/transfer-record.ts';
+import { type Transfer, encodeTransfers } from '../../src/base/transfer-record.ts';
 import { newTransferJson } from '../../src/client/wire.ts';
 import type { AccountInput } from '../../src/domain/commands.ts';
 import { REFUSAL, type RefusalName } from '../../src/domain/refusals.ts';
+import type { Request } from '../model/history.ts';
+import { type AttemptAnswer, UnexpectedAnswer, answerOfProblem } from './attempt-answer.ts';
+import { BinaryDoor } from './binary-door.ts';
 
-export type AttemptAnswer =
-  | { readonly kind: 'answered'; readonly codes: readonly number[]; readonly position: number }
-  /** Sent, and no answer that says what happened. */
-  | { readonly kind: 'unknown' }
-  /** Certainly nothing happened: never connected, or refused as not executed. */
-  | { readonly kind: 'not-executed' };
+/** Requests go through one door or the other; freezing has no frame of its own yet. */
+export type Door = 'http' | 'binary';
 
 export type Attempt = {
-  readonly transfers: readonly Transfer[];
+  readonly request: Request;
   readonly invokedAtMs: number;
   completedAtMs: number | undefined;
   answer: AttemptAnswer;
@@ -31,24 +30,20 @@ export type SetUp = {
 };
 
 const NEVER_SENT = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH']);
-const NOT_EXECUTED = new Set([
-  'overloaded',
-  'not_ready',
-  'shutting_down',
-  'journal_full',
-  'clock_jumped',
-]);
+export type Addresses = { readonly url: string; readonly binaryUrl: string };
 
 export class Recorder {
   readonly attempts: Attempt[] = [];
   /** Requests other than transfers, made one after the other before the load begins. */
   readonly setUp: SetUp[] = [];
   readonly #key: string;
+  readonly #binary: BinaryDoor;
   #pool: Pool;
   #inFlight = 0;
 
-  constructor(url: string, key: string) {
+  constructor({ url, binaryUrl }: Addresses, key: string) {
     this.#key = key;
+    this.#binary = new BinaryDoor(binaryUrl, key);
     this.#pool = new Pool(url, { connections: 64 });
   }
 
@@ -58,35 +53,59 @@ export class Recorder {
   }
 
   /** The node is at another address now; what is in flight at the old one is lost. */
-  connectTo(url: string): void {
+  connectTo({ url, binaryUrl }: Addresses): void {
+    this.#binary.connectTo(binaryUrl);
     const previous = this.#pool;
     this.#pool = new Pool(url, { connections: 64 });
     previous.destroy().catch(() => undefined);
   }
 
   async close(): Promise<void> {
+    this.#binary.close();
     await this.#pool.destroy();
   }
 
   /** One attempt at a batch of transfers. Never throws. */
-  async attempt(transfers: readonly Transfer[]): Promise<AttemptAnswer> {
+  attempt(transfers: readonly Transfer[], door: Door): Promise<AttemptAnswer> {
+    return this.#record({ kind: 'transfers', transfers }, async () => {
+      if (door === 'binary') return this.#binary.attempt(encodeTransfers(transfers));
+      const body = JSON.stringify({
+        transfers: transfers.map((transfer) => newTransferJson(presentFields(transfer))),
+      });
+      const { status, value } = await this.call('POST', '/v1/transfers/batch', body);
+      return readAnswer(status, value);
+    });
+  }
+
+  /**
+   * Takes the account to be in the other state. The answer tells the account as it is now, whether
+   * or not this request changed it: for the record its outcome is unknown.
+   */
+  freeze(account: bigint, frozen: boolean): Promise<AttemptAnswer> {
+    const hex = account.toString(16).padStart(32, '0');
+    const change = { account: hex, frozen, expected_frozen: !frozen };
+    return this.#record({ kind: 'account-flags', change }, async () => {
+      const path = `/v1/accounts/${accountText(account)}/${frozen ? 'freeze' : 'unfreeze'}`;
+      const { status, value } = await this.call('POST', path);
+      return status === 200 ? { kind: 'unknown' } : answerOfProblem(value);
+    });
+  }
+
+  async #record(request: Request, send: () => Promise<AttemptAnswer>): Promise<AttemptAnswer> {
     const attempt: Attempt = {
-      transfers,
+      request,
       invokedAtMs: performance.now(),
       completedAtMs: undefined,
       answer: { kind: 'unknown' },
     };
     this.attempts.push(attempt);
-    const body = JSON.stringify({
-      transfers: transfers.map((transfer) => newTransferJson(presentFields(transfer))),
-    });
     this.#inFlight++;
     try {
-      const { status, value } = await this.call('POST', '/v1/transfers/batch', body);
-      attempt.answer = readAnswer(status, value);
+      attempt.answer = await send();
     } catch (error) {
       const code = (error as { readonly code?: unknown }).code;
       const neverSent = typeof code === 'string' && NEVER_SENT.has(code);
+      if (error instanceof UnexpectedAnswer) throw error;
       attempt.answer = { kind: neverSent ? 'not-executed' : 'unknown' };
     } finally {
       this.#inFlight--;
@@ -129,16 +148,12 @@ function presentFields(transfer: Transfer): Parameters<typeof newTransferJson>[0
     ...(code === 0 ? {} : { code }),
     ...(transfer.timeoutSeconds === 0 ? {} : { timeoutSeconds: transfer.timeoutSeconds }),
     ...(transfer.userData64 === 0n ? {} : { userData64: transfer.userData64 }),
+    ...(transfer.timestampNs === 0n ? {} : { timestampNs: transfer.timestampNs }),
   };
 }
 
 function readAnswer(status: number, value: Readonly<Record<string, unknown>>): AttemptAnswer {
-  if (status !== 200) {
-    const code = String(value['code']);
-    if (NOT_EXECUTED.has(code)) return { kind: 'not-executed' };
-    if (code === 'outcome_unknown') return { kind: 'unknown' };
-    throw new Error(`unexpected answer ${status} ${code}: ${String(value['detail'])}`);
-  }
+  if (status !== 200) return answerOfProblem(value);
   const results = value['results'] as readonly { status: string; code?: string }[];
   const codes = results.map((result) => {
     if (result.status === 'created') return 0;

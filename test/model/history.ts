@@ -6,7 +6,9 @@ import { assertNever } from '../../src/base/assert.ts';
 import { formatId } from '../../src/base/ids.ts';
 import { encodeTransfers, type Transfer } from '../../src/base/transfer-record.ts';
 import {
+  type AccountFlagsInput,
   type AccountInput,
+  accountFlagsCommand,
   accountsCommand,
   type Command,
   type LedgerInput,
@@ -18,7 +20,8 @@ import type { HoldState } from './naive-rules.ts';
 export type Request =
   | { readonly kind: 'transfers'; readonly transfers: readonly Transfer[] }
   | { readonly kind: 'accounts'; readonly accounts: readonly AccountInput[] }
-  | { readonly kind: 'ledgers'; readonly ledgers: readonly LedgerInput[] };
+  | { readonly kind: 'ledgers'; readonly ledgers: readonly LedgerInput[] }
+  | { readonly kind: 'account-flags'; readonly change: AccountFlagsInput };
 
 export type Answer =
   | {
@@ -87,6 +90,8 @@ export function requestCommand(request: Request): Command {
       return accountsCommand(request.accounts);
     case 'ledgers':
       return ledgersCommand(request.ledgers);
+    case 'account-flags':
+      return accountFlagsCommand(request.change);
     default:
       return assertNever(request, 'a request is of a known kind');
   }

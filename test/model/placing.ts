@@ -19,6 +19,13 @@ export type Placing = {
   readonly mismatches: readonly string[];
 };
 
+/** Kinds of commands that stand in a journal only because somebody asked. */
+const ASKED_FOR: ReadonlySet<number> = new Set([
+  CommandKind.transfers,
+  CommandKind.accounts,
+  CommandKind.accountFlags,
+]);
+
 /** Gives each command of the journal the operation that sent it, byte for byte. */
 export function placeByJournal(
   operations: readonly Operation[],
@@ -69,7 +76,7 @@ export function placeByJournal(
       mismatches.push(
         `${label}: answered as not executed, but stands in the journal at position ${position}`,
       );
-    } else if (command.kind === CommandKind.transfers || command.kind === CommandKind.accounts) {
+    } else if (ASKED_FOR.has(command.kind)) {
       mismatches.push(`position ${position}: a command that no request explains`);
     }
   }
@@ -177,6 +184,7 @@ function eventTimes(
         return { key: `account ${id}`, timestampNs: found?.timestampNs };
       });
     case 'ledgers':
+    case 'account-flags':
       return [];
     default:
       return assertNever(request, 'a request is of a known kind');
