@@ -16,6 +16,7 @@
 //     28     2 user data 64        little-endian
 //     30     2 timestamp           little-endian
 
+import { assert } from '../../base/assert.ts';
 import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
 import { CHUNK_RECORDS, RecordChunks } from './record-chunks.ts';
 
@@ -91,6 +92,17 @@ export class AccountTable {
     this.#index.insert(hashId(words, first + AccountWord.id), account);
     this.#count += 1;
     return account;
+  }
+
+  /** Finds everything again from the first `count` records, which stand in the chunks already. */
+  rebuild(count: number): void {
+    assert(this.#count === 0, 'a table that is rebuilt was empty');
+    for (let account = 0; account < count; account++) {
+      const words = this.records.wordsOf(account);
+      const id = this.records.offsetOf(account) + AccountWord.id;
+      this.#index.insert(hashId(words, id), account);
+    }
+    this.#count = count;
   }
 
   /** The records in the order of opening, chunk by chunk, as views. */

@@ -36,9 +36,9 @@ export function idSecond(words: Uint32Array, i: number): number {
 }
 
 export class RememberedTransfers {
-  readonly records = new RecordChunks(TRANSFER_WORDS);
+  readonly #statuses: Uint8Array<ArrayBuffer>[] = [];
+  readonly records = new RecordChunks(TRANSFER_WORDS, this.#statuses);
   readonly #next = new RecordChunks(1);
-  readonly #statuses: Uint8Array[] = [];
   readonly #index = new IdIndex(this.records, TransferWord.id);
   readonly #ring = new SecondRing();
   #capacity: number;
@@ -62,6 +62,11 @@ export class RememberedTransfers {
 
   get edge(): number {
     return this.#ring.edge;
+  }
+
+  /** Slots that were ever in use: what a copy of the table holds. */
+  get slotsMade(): number {
+    return this.#slotsMade;
   }
 
   /** The slot of the id at `key[k]`, which must not lie before the edge; or NO_RECORD. */
@@ -155,6 +160,30 @@ export class RememberedTransfers {
         slot = this.#nextOf(slot) - 1;
       }
       second = this.#ring.firstUsed(second + 1, Number.MAX_SAFE_INTEGER);
+    }
+  }
+
+  /**
+   * Finds everything again from the first `slotsMade` records, which stand in the chunks already.
+   * The edge has been raised: a slot without an id, or with one before the edge, is free.
+   */
+  rebuild(slotsMade: number): void {
+    assert(this.#slotsMade === 0, 'a table that is rebuilt was empty');
+    this.#slotsMade = slotsMade;
+    const edge = this.#ring.edge;
+    for (let slot = 0; slot < slotsMade; slot++) {
+      if ((slot & CHUNK_MASK) === 0) this.#next.reserve(slot);
+      const words = this.records.wordsOf(slot);
+      const id = this.records.offsetOf(slot) + TransferWord.id;
+      const isWiped = (words[id]! | words[id + 1]! | words[id + 2]! | words[id + 3]!) === 0;
+      const second = idSecond(words, id);
+      if (isWiped || second < edge) {
+        this.#putFree(slot);
+        continue;
+      }
+      this.#setNext(slot, this.#ring.push(second, slot));
+      this.#index.insert(hashId(words, id), slot);
+      this.#count += 1;
     }
   }
 
