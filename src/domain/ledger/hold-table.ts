@@ -18,6 +18,7 @@ import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
 import { RecordChunks } from './record-chunks.ts';
 
 export const HOLD_WORDS = 16;
+const CHUNKS_AHEAD = 2;
 
 export const HoldWord = {
   id: 0,
@@ -79,7 +80,7 @@ export class HoldTable {
     return this.#slotsMade;
   }
 
-  /** Finds everything again from the first `slotsMade` records, which stand in their chunks. */
+  /** Finds everything again from the first `slotsMade` records, which stand in chunks already. */
   rebuild(slotsMade: number): void {
     assert(this.#slotsMade === 0, 'a table that is rebuilt was empty');
     this.#slotsMade = slotsMade;
@@ -97,6 +98,11 @@ export class HoldTable {
         this.#heap.push(slot);
       }
     }
+  }
+
+  /** Takes memory for the next holds ahead, a slice at a time; returns whether more is left. */
+  growAhead(): boolean {
+    return this.records.spares.prepare(CHUNKS_AHEAD);
   }
 
   /** The hold that expires first; NO_RECORD when none has an expiry. */

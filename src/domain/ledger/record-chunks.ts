@@ -12,6 +12,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { KeptRecords } from './kept-records.ts';
+import { SpareChunks } from './spare-chunks.ts';
 
 export const CHUNK_BITS = 14;
 /** 16 Ki records: 2 MiB of transfers or accounts, which the machine zeroes lazily. */
@@ -34,6 +35,8 @@ export type ChunkToCopy = {
 export class RecordChunks {
   readonly chunks: Uint32Array<ArrayBuffer>[] = [];
   readonly recordWords: number;
+  /** What the next chunks are taken from. */
+  readonly spares: SpareChunks;
   /** A byte for each record, in chunks like theirs; whoever owns the table makes them. */
   readonly #statuses: Uint8Array<ArrayBuffer>[] | undefined;
   readonly #watches: number[] = [];
@@ -45,6 +48,7 @@ export class RecordChunks {
 
   constructor(recordWords: number, statuses?: Uint8Array<ArrayBuffer>[]) {
     this.recordWords = recordWords;
+    this.spares = new SpareChunks(recordWords * CHUNK_RECORDS);
     this.#statuses = statuses;
   }
 
@@ -141,7 +145,7 @@ export class RecordChunks {
   }
 
   #addChunk(watch: number, recordsCopied: number): void {
-    this.chunks.push(new Uint32Array(this.recordWords * CHUNK_RECORDS));
+    this.chunks.push(this.spares.take());
     this.#watches.push(watch);
     this.#recordsCopied.push(recordsCopied);
     this.#kept.push(undefined);
