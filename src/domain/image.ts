@@ -1,7 +1,6 @@
 // The state as bytes, and back. The image is canonical: one state, one image, whatever road led to
 // it. Slots, free lists, hash tables and heaps are left out and rebuilt; records stand in an order
-// that the rules give (accounts by opening, holds by timestamp, remembered ids by second and then
-// newest first).
+// that the rules give (accounts by opening, holds by timestamp, remembered ids by id).
 //
 //   head                one section, drawn at `writeHead`
 //   ledgers             64 + 80 bytes for each ledger, in the order of definition
@@ -17,8 +16,8 @@ import { DomainState } from './state.ts';
 export type ImageSection = { readonly name: string; readonly bytes: Uint8Array };
 
 const HEAD = 'head';
-const HEAD_BYTES = 112;
-const IMAGE_VERSION = 2;
+export const HEAD_BYTES = 112;
+const IMAGE_VERSION = 3;
 
 export function image(state: DomainState): ImageSection[] {
   return [{ name: HEAD, bytes: writeHead(state) }, ...imageOfLedger(state.ledger)];
@@ -28,8 +27,18 @@ export function image(state: DomainState): ImageSection[] {
 export function restore(sections: readonly ImageSection[]): DomainState {
   const head = sections[0];
   assert(head !== undefined && head.name === HEAD, 'an image begins with its head');
-  assert(head.bytes.byteLength === HEAD_BYTES, 'the head of an image has its size');
-  const view = new DataView(head.bytes.buffer, head.bytes.byteOffset, head.bytes.byteLength);
+  const { state, counts } = readHead(head.bytes);
+  restoreLedger(state.ledger, counts, sections.slice(1));
+  return state;
+}
+
+/** An empty state with the configuration of the head, and what it must hold in the end. */
+export function readHead(bytes: Uint8Array): {
+  readonly state: DomainState;
+  readonly counts: LedgerImage;
+} {
+  assert(bytes.byteLength === HEAD_BYTES, 'the head of an image has its size');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   assert(view.getUint32(0, true) === IMAGE_VERSION, 'this release knows the version of the image');
   const state = new DomainState({
     version: Number(view.getBigUint64(8, true)),
@@ -49,8 +58,7 @@ export function restore(sections: readonly ImageSection[]): DomainState {
     lastTransferTime: [view.getUint32(96, true), view.getUint32(100, true)],
     transfersAccepted: Number(view.getBigUint64(104, true)),
   };
-  restoreLedger(state.ledger, counts, sections.slice(1));
-  return state;
+  return { state, counts };
 }
 
 //   offset bytes field
@@ -69,7 +77,7 @@ export function restore(sections: readonly ImageSection[]): DomainState {
 //       88     4 ledgers
 //       96     8 timestamp of the transfer accepted last
 //      104     8 transfers accepted since the first
-function writeHead(state: DomainState): Uint8Array {
+export function writeHead(state: DomainState): Uint8Array {
   const bytes = new Uint8Array(HEAD_BYTES);
   const view = new DataView(bytes.buffer);
   const kernel = state.ledger;

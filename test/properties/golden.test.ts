@@ -12,7 +12,7 @@ import { SeededLoad } from './seeded-load.ts';
 const GOLDEN = {
   commands: '296225079a191b932750b2e846e647272cb1c65a1d97ceca6f1e9740adab82f5',
   outcomes: '23c0ab14011bd9ad2e1f10c97aecd3066ce23d14265a29601a0e61230226171f',
-  image: '03be8a14c34a8282721eab1dd7f0e314fab4160dd7b34aeddd2778f6f7a71f14',
+  image: '9c804bf5d39b46e0a30ec020d6b8538d3ec7a05b0d6c5f460a644476810d3b7b',
 };
 
 test('a stored run of commands gives the stored outcomes and the stored image', () => {

@@ -54,12 +54,20 @@ export class AcceptedLog {
   }
 
   add(event: number, debitAccount: number, creditAccount: number): void {
-    const place = this.#count;
+    this.put(this.#count, event, debitAccount, creditAccount);
+    this.#count += 1;
+  }
+
+  /** Many at once: each is put in its place, then all count. */
+  put(place: number, event: number, debitAccount: number, creditAccount: number): void {
     this.events[place] = event;
     this.debitAccounts[place] = debitAccount;
     this.creditAccounts[place] = creditAccount;
     this.recordPlaces[place] = -1;
-    this.#count = place + 1;
+  }
+
+  advanceTo(count: number): void {
+    this.#count = count;
   }
 
   /** `words[w]` is the record as it is kept. */

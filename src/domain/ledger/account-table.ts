@@ -16,10 +16,14 @@
 //     28     2 user data 64        little-endian
 //     30     2 timestamp           little-endian
 
+import { assert } from '../../base/assert.ts';
 import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
 import { CHUNK_RECORDS, RecordChunks } from './record-chunks.ts';
 
 export const ACCOUNT_WORDS = 32;
+/** 64 Ki accounts. */
+const CHUNKS_AHEAD = 4;
+const POSITIONS_PER_SLICE = 8192;
 
 export const AccountWord = {
   balances: 0,
@@ -51,6 +55,20 @@ export class AccountTable {
     return this.#index.find(hashId(key, k), key, k);
   }
 
+  /** The same for `count` ids from `keys[k]` on, every `step` words; `hashes` has room for them. */
+  findMany(
+    keys: Uint32Array,
+    k: number,
+    step: number,
+    count: number,
+    hashes: Int32Array,
+    found: Int32Array,
+  ): void {
+    this.#index.move(count);
+    for (let i = 0; i < count; i++) hashes[i] = hashId(keys, k + i * step);
+    this.#index.findMany(keys, k, step, count, hashes, found);
+  }
+
   /** The number of the account that was opened last; or NO_RECORD. */
   get last(): number {
     return this.#count === 0 ? NO_RECORD : this.#count - 1;
@@ -75,11 +93,6 @@ export class AccountTable {
     this.records.beforeWrite(creditAccount);
   }
 
-  /** Loads the account's balances. */
-  touch(account: number): number {
-    return this.records.wordsOf(account)[this.records.offsetOf(account)]!;
-  }
-
   /** Takes over a record of 32 words; its id must be new. Returns the account's number. */
   add(source: Uint32Array, s: number): number {
     const account = this.#count;
@@ -91,6 +104,27 @@ export class AccountTable {
     this.#index.insert(hashId(words, first + AccountWord.id), account);
     this.#count += 1;
     return account;
+  }
+
+  /** Takes memory for the next accounts ahead, a slice at a time; returns whether more is left. */
+  growAhead(): boolean {
+    if (this.#index.growing) {
+      this.#index.move(POSITIONS_PER_SLICE);
+      return true;
+    }
+    return this.records.spares.prepare(CHUNKS_AHEAD);
+  }
+
+  /** Finds everything again from the first `count` records, which stand in the chunks already. */
+  rebuild(count: number): void {
+    assert(this.#count === 0, 'a table that is rebuilt was empty');
+    this.#index.reserve(count);
+    for (let account = 0; account < count; account++) {
+      const words = this.records.wordsOf(account);
+      const id = this.records.offsetOf(account) + AccountWord.id;
+      this.#index.insert(hashId(words, id), account);
+    }
+    this.#count = count;
   }
 
   /** The records in the order of opening, chunk by chunk, as views. */

@@ -5,6 +5,7 @@ import { TRANSFER_WORDS, TransferFlag, TransferWord } from '../../base/transfer-
 import { CREATED, REFUSAL, TRANSIENT_BY_NUMBER } from '../refusals.ts';
 import { evaluateTransfer, rememberFailed } from './evaluate-transfer.ts';
 import type { LedgerKernel } from './kernel.ts';
+import { applyPlain } from './plain-transfers.ts';
 import { undoAll } from './undo-deeds.ts';
 
 /** Fills `codes`, one for each of the records in `words`. */
@@ -15,6 +16,10 @@ export function applyTransfers(kernel: LedgerKernel, words: Uint32Array, codes: 
   kernel.importing = ((words[TransferWord.codeAndFlags]! >>> 16) & TransferFlag.imported) !== 0;
   let index = 0;
   while (index < codes.length) {
+    if (!kernel.importing) {
+      index = applyPlain(kernel, words, codes, index);
+      if (index === codes.length) break;
+    }
     if (isLinked(words, index)) {
       index = applyChain(kernel, words, codes, index);
       continue;

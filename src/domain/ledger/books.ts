@@ -61,6 +61,19 @@ export class Books {
     this.#follow(words, i, total);
   }
 
+  /**
+   * The same for many balances at once, which the caller has raised: `raised` is what the words
+   * show beside what stood there before, below 2^53.
+   */
+  raiseTotal(total: number, raised: number): void {
+    const totals = this.#totals;
+    const low = totals[total]! + (raised % WORD);
+    totals[total] = low;
+    const second = totals[total + 1]! + Math.floor(raised / WORD) + (low >= WORD ? 1 : 0);
+    totals[total + 1] = second;
+    if (second >= WORD) this.#carryUp(total + 2);
+  }
+
   /** Takes from the balance at `words[i]`. */
   lower(words: Uint32Array, i: number, amount: Uint32Array, a: number, total: number): void {
     copy128(this.#before, 0, words, i);
@@ -83,10 +96,11 @@ export class Books {
     this.#mixIn(words, i);
   }
 
-  /** Adds 1 to the upper words of a total, from its word `second` on. */
-  #carryUp(second: number): void {
+  /** Adds 1 to the upper words of a total, from `words[first]` on. */
+  #carryUp(first: number): void {
     const totals = this.#totals;
-    for (let word = second; word < second + TOTAL_WORDS - 1; word++) {
+    const end = first - (first % TOTAL_WORDS) + TOTAL_WORDS;
+    for (let word = first; word < end; word++) {
       const sum = (totals[word]! + 1) >>> 0;
       totals[word] = sum;
       if (sum !== 0) return;
@@ -95,10 +109,9 @@ export class Books {
 
   #mixIn(words: Uint32Array, i: number): void {
     const mix = this.mix;
-    const even = Math.imul(mix[0]! ^ words[i]!, 0x9e37_79b1) ^ words[i + 2]!;
-    const odd = Math.imul(mix[1]! ^ words[i + 1]!, 0x85eb_ca77) ^ words[i + 3]!;
+    const even = mixEven(mix[0]!, words, i);
     mix[0] = (even << 13) | (even >>> 19);
-    mix[1] = ((odd << 17) | (odd >>> 15)) ^ even;
+    mix[1] = mixOdd(mix[1]!, even, words, i);
   }
 
   /** Debits = credits for each of the first `count` ledgers, held amounts included. */
@@ -117,6 +130,17 @@ export class Books {
   total(ledgerOrdinal: number, balance: number): bigint {
     return readTotal(this.#totals, ledgerOrdinal * LEDGER_TOTAL_WORDS + balance * TOTAL_WORDS);
   }
+}
+
+/** The mix's first word after the balance at `words[i]`, before it is rotated by 13 bits. */
+export function mixEven(mix: number, words: Uint32Array, i: number): number {
+  return Math.imul(mix ^ words[i]!, 0x9e37_79b1) ^ words[i + 2]!;
+}
+
+/** The mix's second word; `even` is what `mixEven` gave for the same balance. */
+export function mixOdd(mix: number, even: number, words: Uint32Array, i: number): number {
+  const odd = Math.imul(mix ^ words[i + 1]!, 0x85eb_ca77) ^ words[i + 3]!;
+  return ((odd << 17) | (odd >>> 15)) ^ even;
 }
 
 export function readTotal(words: Uint32Array, i: number): bigint {

@@ -47,7 +47,7 @@ export function evaluateTransfer(kernel: LedgerKernel, words: Uint32Array, index
   if (second < remembered.edge) return REFUSAL.id_expired;
   if (unixMs > kernel.idUnixMsMax) return REFUSAL.id_from_the_future;
   const hash = kernel.ahead.hashOf(index);
-  const slot = remembered.find(hash, words, o);
+  const slot = remembered.find(unixMs, hash, words, o);
   if (slot !== NO_RECORD) return compareWithRecord(remembered, slot, words, o);
   remembered.makeRoom();
   if (second < remembered.edge) return REFUSAL.id_expired;

@@ -12,11 +12,13 @@
 //     12     2 expiry              nanoseconds since 1970, 0 = never; little-endian
 //     14     2 timestamp           the pending transfer's own; unique, so it orders holds
 
+import { assert } from '../../base/assert.ts';
 import { ExpiryHeap } from './expiry-heap.ts';
 import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
 import { RecordChunks } from './record-chunks.ts';
 
 export const HOLD_WORDS = 16;
+const CHUNKS_AHEAD = 2;
 
 export const HoldWord = {
   id: 0,
@@ -71,6 +73,36 @@ export class HoldTable {
     words[first + HoldWord.timestampNs] = 0;
     words[first + HoldWord.timestampNs + 1] = 0;
     this.#freeHead = slot + 1;
+  }
+
+  /** Slots that were ever in use: what a copy of the table holds. */
+  get slotsMade(): number {
+    return this.#slotsMade;
+  }
+
+  /** Finds everything again from the first `slotsMade` records, which stand in chunks already. */
+  rebuild(slotsMade: number): void {
+    assert(this.#slotsMade === 0, 'a table that is rebuilt was empty');
+    this.#slotsMade = slotsMade;
+    for (let slot = 0; slot < slotsMade; slot++) {
+      const words = this.records.wordsOf(slot);
+      const first = this.records.offsetOf(slot);
+      if ((words[first + HoldWord.timestampNs]! | words[first + HoldWord.timestampNs + 1]!) === 0) {
+        // The chain of free slots is nobody's copy: another order of them is the same state.
+        words[first] = this.#freeHead;
+        this.#freeHead = slot + 1;
+        continue;
+      }
+      this.#index.insert(hashId(words, first), slot);
+      if ((words[first + HoldWord.expiryNs]! | words[first + HoldWord.expiryNs + 1]!) !== 0) {
+        this.#heap.push(slot);
+      }
+    }
+  }
+
+  /** Takes memory for the next holds ahead, a slice at a time; returns whether more is left. */
+  growAhead(): boolean {
+    return this.records.spares.prepare(CHUNKS_AHEAD);
   }
 
   /** The hold that expires first; NO_RECORD when none has an expiry. */

@@ -3,10 +3,11 @@
 // derived (it is not in the image), so nothing that can be observed may depend on its layout: it is
 // only ever asked for one id.
 //
-// Growth is incremental: when the table is 5/8 full one of twice the size is allocated, and each
-// insertion moves a few entries over while both are probed. An entry is in exactly one of the two:
-// in the old table a moved or deleted entry leaves a mark that keeps probe chains whole; in the
-// current one deletion shifts entries back, so marks never pile up.
+// Growth is incremental: before the table is 5/8 full one of twice the size is allocated and its
+// pages are touched bit by bit; then each insertion moves a few entries over while both are probed.
+// An entry is in exactly one of the two: in the old table a moved or deleted entry leaves a mark
+// that keeps probe chains whole; in the current one deletion shifts entries back, so marks never
+// pile up.
 
 import { assert } from '../../base/assert.ts';
 import { CHUNK_BITS, CHUNK_MASK, type RecordChunks } from './record-chunks.ts';
@@ -17,6 +18,9 @@ export const NO_RECORD = -1;
 const EMPTY = 0;
 const MOVED = -1;
 const POSITIONS_AT_START = 256;
+/** Begun at 15/32, insertions touch the next table's pages long before 5/8: 1 in 40 would do. */
+const INSERTS_PER_PAGE = 32;
+const PAGE_WORDS = 1024;
 /** A growing table is moved over well before the next one is needed: 2 would be just enough. */
 const POSITIONS_MOVED_PER_INSERT = 4;
 
@@ -44,7 +48,12 @@ export class IdIndex {
   #oldTable = new Int32Array(0);
   #oldMask = -1;
   #oldCursor = 0;
+  /** The larger table to come, and how much of it has been touched. */
+  #nextTable: Int32Array<ArrayBuffer> | undefined;
+  #touched = 0;
   #count = 0;
+  /** Holds what was loaded ahead, so that no compiler may leave the loads out. */
+  readonly #loaded = new Int32Array(1);
 
   /** Ids stand at word `idWord` of the records. */
   constructor(records: RecordChunks, idWord: number) {
@@ -69,16 +78,55 @@ export class IdIndex {
     return this.#probe(this.#oldTable, this.#oldMask, hash, key, k);
   }
 
-  /** Loads the place where the hash is looked for, so that a `find` soon after need not wait. */
-  touch(hash: number): number {
-    const first = this.#table[2 * (hash & this.#mask)]!;
-    return this.#oldMask < 0 ? first : first ^ this.#oldTable[2 * (hash & this.#oldMask)]!;
+  /**
+   * `found[i]` becomes what `find` says of the id at `keys[k + i * step]`, for `count` of them with
+   * their hashes given. Loops without a condition load what is needed first, so that the machine
+   * waits for many places of memory at once.
+   */
+  findMany(
+    keys: Uint32Array,
+    k: number,
+    step: number,
+    count: number,
+    hashes: Int32Array,
+    found: Int32Array,
+  ): void {
+    const table = this.#table;
+    const mask = this.#mask;
+    let touched = 0;
+    for (let i = 0; i < count; i++) touched ^= table[2 * (hashes[i]! & mask)]!;
+    for (let i = 0; i < count; i++) {
+      const hash = hashes[i]!;
+      let position = hash & mask;
+      while (table[2 * position] !== hash && table[2 * position + 1] !== EMPTY) {
+        position = (position + 1) & mask;
+      }
+      found[i] = table[2 * position + 1]! - 1;
+    }
+    for (let i = 0; i < count; i++) touched ^= this.#touchRecord(found[i]!);
+    this.#loaded[0] = touched;
+    for (let i = 0; i < count; i++) {
+      const key = k + i * step;
+      const record = found[i]!;
+      if (record < 0 ? this.#oldMask >= 0 : !this.#isId(record, keys, key)) {
+        found[i] = this.find(hashes[i]!, keys, key);
+      }
+    }
+  }
+
+  /** Loads the id and the first word of a record. */
+  #touchRecord(record: number): number {
+    if (record < 0) return 0;
+    const words = this.#chunks[record >>> CHUNK_BITS]!;
+    const i = (record & CHUNK_MASK) * this.#recordWords;
+    return words[i]! ^ words[i + this.#idWord]!;
   }
 
   /** The id must not be there yet: the caller has just looked. */
   insert(hash: number, record: number): void {
     if (8 * (this.#count + 1) > 5 * (this.#mask + 1)) this.#grow();
-    if (this.#oldMask >= 0) this.#moveSome();
+    else if (32 * this.#count > 15 * this.#mask) this.#touchNext();
+    if (this.#oldMask >= 0) this.move(POSITIONS_MOVED_PER_INSERT);
     this.#place(hash, record + 1);
     this.#count += 1;
   }
@@ -103,20 +151,21 @@ export class IdIndex {
       const entry = table[2 * position + 1]!;
       if (entry === EMPTY) return NO_RECORD;
       if (table[2 * position] === hash && entry !== MOVED) {
-        const record = entry - 1;
-        const words = this.#chunks[record >>> CHUNK_BITS]!;
-        const i = (record & CHUNK_MASK) * this.#recordWords + this.#idWord;
-        if (
-          words[i] === key[k] &&
-          words[i + 1] === key[k + 1] &&
-          words[i + 2] === key[k + 2] &&
-          words[i + 3] === key[k + 3]
-        ) {
-          return record;
-        }
+        if (this.#isId(entry - 1, key, k)) return entry - 1;
       }
       position = (position + 1) & mask;
     }
+  }
+
+  #isId(record: number, key: Uint32Array, k: number): boolean {
+    const words = this.#chunks[record >>> CHUNK_BITS]!;
+    const i = (record & CHUNK_MASK) * this.#recordWords + this.#idWord;
+    return (
+      words[i] === key[k] &&
+      words[i + 1] === key[k + 1] &&
+      words[i + 2] === key[k + 2] &&
+      words[i + 3] === key[k + 3]
+    );
   }
 
   #positionOf(table: Int32Array, mask: number, hash: number, entry: number): number {
@@ -163,13 +212,36 @@ export class IdIndex {
     this.#oldMask = this.#mask;
     this.#oldCursor = 0;
     const positions = 2 * (this.#mask + 1);
+    this.#table = this.#nextTable ?? new Int32Array(2 * positions);
+    this.#mask = positions - 1;
+    this.#nextTable = undefined;
+    this.#touched = 0;
+  }
+
+  /** The machine gives memory its pages when they are first written to; see spare-chunks.ts. */
+  #touchNext(): void {
+    if (this.#count % INSERTS_PER_PAGE !== 0) return;
+    this.#nextTable ??= new Int32Array(4 * (this.#mask + 1));
+    if (this.#touched >= this.#nextTable.length) return;
+    this.#nextTable[this.#touched] = EMPTY;
+    this.#touched += PAGE_WORDS;
+  }
+
+  /** Makes room for `count` entries in all at once, while the index is empty. */
+  reserve(count: number): void {
+    assert(this.#count === 0, 'only an empty index is made larger at once');
+    let positions = this.#mask + 1;
+    while (8 * count > 5 * positions) positions *= 2;
+    if (positions === this.#mask + 1) return;
     this.#table = new Int32Array(2 * positions);
     this.#mask = positions - 1;
   }
 
-  #moveSome(): void {
+  /** While two tables are probed, moves up to `count` positions of the smaller one over. */
+  move(count: number): void {
+    if (this.#oldMask < 0) return;
     const table = this.#oldTable;
-    const end = Math.min(this.#oldCursor + POSITIONS_MOVED_PER_INSERT, this.#oldMask + 1);
+    const end = Math.min(this.#oldCursor + count, this.#oldMask + 1);
     for (let position = this.#oldCursor; position < end; position++) {
       const entry = table[2 * position + 1]!;
       if (entry === EMPTY || entry === MOVED) continue;

@@ -40,6 +40,8 @@ export class LedgerKernel {
   readonly draft = new Uint32Array(32);
   /** Room for a hold, or for what is known of a resolved one. */
   readonly holdDraft = new Uint32Array(16);
+  /** By how much a stretch of plain transfers has raised the two sides. */
+  readonly raised = new Float64Array(2);
   /** Room for sums. */
   readonly sum = new Uint32Array(4);
 
@@ -48,7 +50,7 @@ export class LedgerKernel {
 
   constructor(dedupeBytesMax: number) {
     this.remembered = new RememberedTransfers(dedupeBytesMax);
-    this.ahead = new LookAhead(this.accounts, this.remembered);
+    this.ahead = new LookAhead(this.accounts);
   }
 
   /** Every command begins here: its time decides what is forgotten and what is future. */

@@ -11,7 +11,7 @@ import { HOLD_WORDS, HoldWord } from './hold-table.ts';
 import { hashId } from './id-index.ts';
 import type { LedgerKernel } from './kernel.ts';
 import type { LedgerDefinition } from './ledger-table.ts';
-import { CHUNK_RECORDS } from './record-chunks.ts';
+import { CHUNK_RECORDS, type RecordChunks } from './record-chunks.ts';
 import { idSecond } from './remembered-transfers.ts';
 
 type Section = { readonly name: string; readonly bytes: Uint8Array };
@@ -47,7 +47,7 @@ function sectionName(kind: string, number: number): string {
   return `${kind}/${number.toString().padStart(6, '0')}`;
 }
 
-function ledgerBytes(kernel: LedgerKernel): Uint8Array {
+export function ledgerBytes(kernel: LedgerKernel): Uint8Array {
   const bytes = new Uint8Array(kernel.ledgers.count * LEDGER_BYTES);
   const view = new DataView(bytes.buffer);
   for (const [ordinal, definition] of kernel.ledgers.definitions.entries()) {
@@ -108,7 +108,7 @@ function rememberedSections(kernel: LedgerKernel): Section[] {
   let place = 0;
   let bytes = new Uint8Array(0);
   let words = new Uint32Array(0);
-  for (const slot of remembered.slots()) {
+  for (const slot of slotsById(kernel)) {
     if (place === size) {
       size = Math.min(CHUNK_RECORDS, left);
       left -= size;
@@ -128,6 +128,43 @@ function rememberedSections(kernel: LedgerKernel): Section[] {
   }
   assert(left === 0 && place === size, 'every remembered id is in the image');
   return sections;
+}
+
+/** By id: which of two ids of one second came first leaves no trace that matters. */
+function* slotsById(kernel: LedgerKernel): Generator<number> {
+  const records = kernel.remembered.records;
+  let slots: number[] = [];
+  let second = 0;
+  for (const slot of kernel.remembered.slots()) {
+    const own = idSecond(records.wordsOf(slot), records.offsetOf(slot) + TransferWord.id);
+    if (own !== second) {
+      yield* sortById(records, slots);
+      slots = [];
+      second = own;
+    }
+    slots.push(slot);
+  }
+  yield* sortById(records, slots);
+}
+
+function sortById(records: RecordChunks, slots: number[]): number[] {
+  return slots.sort((a, b) => {
+    const x = records.wordsOf(a);
+    const y = records.wordsOf(b);
+    const i = records.offsetOf(a) + TransferWord.id;
+    const j = records.offsetOf(b) + TransferWord.id;
+    for (let word = 0; word < 4; word++) {
+      const difference = bigEndian(x[i + word]!) - bigEndian(y[j + word]!);
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  });
+}
+
+/** Ids stand as bytes, the highest first, in words that the machine reads the lowest first. */
+function bigEndian(word: number): number {
+  const swapped = (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+  return swapped >>> 0;
 }
 
 /** Fills an empty kernel; the books are proved by adding up every account. */
@@ -155,10 +192,14 @@ export function restoreLedger(
     for (let i = 0; i < words.length; i += HOLD_WORDS) kernel.holds.add(words, i);
   }
   kernel.remembered.raiseEdge(expected.edgeSeconds);
-  // Newest first in the image; oldest first into the chains, which then stand as they stood.
-  for (const { bytes } of select(sections, 'remembered/').reverse()) {
+  for (const { bytes } of select(sections, 'remembered/')) {
     restoreRemembered(kernel, bytes);
   }
+  finishRestore(kernel, expected);
+}
+
+/** What every restore ends with, whatever it began from: the counters, and the proof. */
+export function finishRestore(kernel: LedgerKernel, expected: LedgerImage): void {
   kernel.books.mix.set(expected.mix);
   kernel.lastTransferTime.set(expected.lastTransferTime);
   kernel.transfersAccepted = expected.transfersAccepted;
@@ -180,7 +221,7 @@ function wordsOf(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
 }
 
-function restoreLedgers(kernel: LedgerKernel, bytes: Uint8Array): void {
+export function restoreLedgers(kernel: LedgerKernel, bytes: Uint8Array): void {
   assert(bytes.byteLength % LEDGER_BYTES === 0, 'ledgers are whole records');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const count = bytes.byteLength / LEDGER_BYTES;
@@ -206,7 +247,7 @@ function restoreRemembered(kernel: LedgerKernel, bytes: Uint8Array): void {
   const count = bytes.byteLength / (TRANSFER_BYTES + 1);
   assert(Number.isInteger(count), 'remembered ids are whole records');
   const words = wordsOf(bytes.subarray(0, count * TRANSFER_BYTES));
-  for (let place = count - 1; place >= 0; place--) {
+  for (let place = 0; place < count; place++) {
     const i = place * TRANSFER_WORDS;
     const status = bytes[count * TRANSFER_BYTES + place]!;
     const id = i + TransferWord.id;

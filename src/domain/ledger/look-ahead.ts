@@ -7,27 +7,23 @@
 import { idWordsUnixMs } from '../../base/ids.ts';
 import { TRANSFER_WORDS, TransferWord } from '../../base/transfer-record.ts';
 import type { AccountTable } from './account-table.ts';
-import { NO_RECORD, hashId } from './id-index.ts';
-import type { RememberedTransfers } from './remembered-transfers.ts';
+import { hashId } from './id-index.ts';
 
 /** Few enough that what has been touched is still in the nearest cache when it is used. */
 const EVENTS_AHEAD = 128;
-const AHEAD_MASK = EVENTS_AHEAD - 1;
+export const AHEAD_MASK = EVENTS_AHEAD - 1;
 
 export class LookAhead {
   readonly #accounts: AccountTable;
-  readonly #remembered: RememberedTransfers;
-  readonly #hashes = new Int32Array(EVENTS_AHEAD);
-  readonly #unixMs = new Float64Array(EVENTS_AHEAD);
-  readonly #debitAccounts = new Int32Array(EVENTS_AHEAD);
-  readonly #creditAccounts = new Int32Array(EVENTS_AHEAD);
-  /** Holds what was loaded by touching, so that no compiler may leave the loads out. */
-  readonly #touched = new Int32Array(1);
+  readonly hashes = new Int32Array(EVENTS_AHEAD);
+  readonly unixMs = new Float64Array(EVENTS_AHEAD);
+  readonly debitAccounts = new Int32Array(EVENTS_AHEAD);
+  readonly creditAccounts = new Int32Array(EVENTS_AHEAD);
+  readonly #room = new Int32Array(EVENTS_AHEAD);
   #reached = 0;
 
-  constructor(accounts: AccountTable, remembered: RememberedTransfers) {
+  constructor(accounts: AccountTable) {
     this.#accounts = accounts;
-    this.#remembered = remembered;
   }
 
   /** A new batch begins. */
@@ -42,58 +38,43 @@ export class LookAhead {
 
   /** Hash of the transfer's id. */
   hashOf(index: number): number {
-    return this.#hashes[index & AHEAD_MASK]!;
+    return this.hashes[index & AHEAD_MASK]!;
   }
 
   /** Milliseconds in the transfer's id. */
   unixMsOf(index: number): number {
-    return this.#unixMs[index & AHEAD_MASK]!;
+    return this.unixMs[index & AHEAD_MASK]!;
   }
 
   /** Account number, or NO_RECORD. */
   debitAccountOf(index: number): number {
-    return this.#debitAccounts[index & AHEAD_MASK]!;
+    return this.debitAccounts[index & AHEAD_MASK]!;
   }
 
   creditAccountOf(index: number): number {
-    return this.#creditAccounts[index & AHEAD_MASK]!;
+    return this.creditAccounts[index & AHEAD_MASK]!;
   }
 
   #look(words: Uint32Array, from: number): void {
     const end = Math.min((from | AHEAD_MASK) + 1, words.length / TRANSFER_WORDS);
-    this.#touched[0] = this.#lookAtIds(words, from, end) ^ this.#lookAtAccounts(words, from, end);
+    this.#lookAtIds(words, from, end);
+    const first = from & ~AHEAD_MASK;
+    const debit = first * TRANSFER_WORDS + TransferWord.debitAccountId;
+    const credit = first * TRANSFER_WORDS + TransferWord.creditAccountId;
+    const count = end - first;
+    const { debitAccounts, creditAccounts } = this;
+    this.#accounts.findMany(words, debit, TRANSFER_WORDS, count, this.#room, debitAccounts);
+    this.#accounts.findMany(words, credit, TRANSFER_WORDS, count, this.#room, creditAccounts);
     this.#reached = end;
   }
 
-  #lookAtIds(words: Uint32Array, from: number, end: number): number {
-    const remembered = this.#remembered;
-    const hashes = this.#hashes;
-    const times = this.#unixMs;
-    let touched = 0;
+  #lookAtIds(words: Uint32Array, from: number, end: number): void {
+    const hashes = this.hashes;
+    const times = this.unixMs;
     for (let index = from; index < end; index++) {
       const o = index * TRANSFER_WORDS;
-      const hash = hashId(words, o);
-      touched ^= remembered.touch(hash);
-      hashes[index & AHEAD_MASK] = hash;
+      hashes[index & AHEAD_MASK] = hashId(words, o);
       times[index & AHEAD_MASK] = idWordsUnixMs(words, o);
     }
-    return touched;
-  }
-
-  #lookAtAccounts(words: Uint32Array, from: number, end: number): number {
-    const accounts = this.#accounts;
-    const debitAccounts = this.#debitAccounts;
-    const creditAccounts = this.#creditAccounts;
-    let touched = 0;
-    for (let index = from; index < end; index++) {
-      const o = index * TRANSFER_WORDS;
-      const debit = accounts.find(words, o + TransferWord.debitAccountId);
-      const credit = accounts.find(words, o + TransferWord.creditAccountId);
-      if (debit !== NO_RECORD) touched ^= accounts.touch(debit);
-      if (credit !== NO_RECORD) touched ^= accounts.touch(credit);
-      debitAccounts[index & AHEAD_MASK] = debit;
-      creditAccounts[index & AHEAD_MASK] = credit;
-    }
-    return touched;
   }
 }

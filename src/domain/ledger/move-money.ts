@@ -342,6 +342,7 @@ function noteDeed(
   const pending = ((words[o + TransferWord.codeAndFlags]! >>> 16) & TransferFlag.pending) !== 0;
   const undo = kernel.undo;
   const u = undo.add(pending ? Deed.pending : Deed.immediate);
+  undo.words[u + UndoWord.tailBefore] = kernel.remembered.tailBefore;
   undo.words[u + UndoWord.debitAccount] = debitAccount;
   undo.words[u + UndoWord.creditAccount] = creditAccount;
   copy128(undo.words, u + UndoWord.amount, words, o + TransferWord.amount);

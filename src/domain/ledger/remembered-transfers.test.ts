@@ -89,13 +89,17 @@ describe('remembered transfers', () => {
   it('takes back what was added last, but not what has been forgotten meanwhile', () => {
     const remembered = ofCapacity(100);
     const words = [record(5, 1), record(6, 2), record(6, 3)];
-    for (const one of words) add(remembered, one);
-    remembered.undoAdd(words[2]!, 0);
+    const before: number[] = [];
+    for (const one of words) {
+      add(remembered, one);
+      before.push(remembered.tailBefore);
+    }
+    remembered.undoAdd(words[2]!, 0, before[2]!);
     assert.equal(has(remembered, words[2]!), false);
     assert.ok(has(remembered, words[1]!));
     remembered.raiseEdge(6);
-    remembered.undoAdd(words[1]!, 0);
-    remembered.undoAdd(words[0]!, 0);
+    remembered.undoAdd(words[1]!, 0, before[1]!);
+    remembered.undoAdd(words[0]!, 0, before[0]!);
     assert.equal(remembered.count, 0);
     add(remembered, words[1]!);
     assert.ok(has(remembered, words[1]!));

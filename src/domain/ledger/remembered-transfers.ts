@@ -2,18 +2,20 @@
 // 128-byte record and a status byte. They are what makes a retry safe, in bounded memory: the
 // oldest second is forgotten first, when it leaves the window or when there is no more room.
 //
-// Forgetting is logical at once (the edge moves, the count falls, whatever has an older id is not
-// found) and physical bit by bit: forgotten slots wait in one chain, and each insertion and each
-// command frees a few. Slot numbers can be seen nowhere outside, neither in outcomes nor in the
-// image.
+// Slots of one second are chained in the order of arrival. Forgetting a second hands its chain over
+// to the free slots as it is, so that slots which followed each other do so again when they are
+// handed out, and a stretch of new records is copied in one piece. The index drops the second
+// whole. Slot numbers can be seen nowhere outside, neither in outcomes nor in the image.
 
 import { assert } from '../../base/assert.ts';
 import { idWordsUnixMs } from '../../base/ids.ts';
 import { DEDUPE_BYTES_PER_ID } from '../../base/limits.ts';
 import { TRANSFER_WORDS, TransferWord } from '../../base/transfer-record.ts';
-import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
+import { NO_RECORD, hashId } from './id-index.ts';
 import { CHUNK_BITS, CHUNK_MASK, CHUNK_RECORDS, RecordChunks } from './record-chunks.ts';
+import { SpareChunks } from './spare-chunks.ts';
 import { SecondRing } from './second-ring.ts';
+import { TimeIndex } from './time-index.ts';
 
 /** Bits of the status byte. */
 export const RecordStatus = {
@@ -27,8 +29,12 @@ export const RecordStatus = {
   holdExpired: 4 << 2,
 } as const;
 
-const FREED_PER_INSERT = 2;
-const FREED_PER_COMMAND = 64;
+/** Blocks of the index: enough to be done with a second long before the next one is dropped. */
+const FREED_PER_COMMAND = 32;
+/** Tables of the index are 5/16 to 5/8 full. */
+const INDEX_BYTES_PER_ID = 20;
+/** Below it a loop copies faster than a call does. */
+const COPIED_SINGLY_MAX = 6;
 
 /** The second embedded in the id at `words[i]`. */
 export function idSecond(words: Uint32Array, i: number): number {
@@ -36,17 +42,20 @@ export function idSecond(words: Uint32Array, i: number): number {
 }
 
 export class RememberedTransfers {
-  readonly records = new RecordChunks(TRANSFER_WORDS);
-  readonly #next = new RecordChunks(1);
-  readonly #statuses: Uint8Array[] = [];
-  readonly #index = new IdIndex(this.records, TransferWord.id);
+  readonly #statuses: Uint8Array<ArrayBuffer>[] = [];
+  readonly records = new RecordChunks(TRANSFER_WORDS, this.#statuses);
+  readonly index = new TimeIndex(this.records);
+  readonly #next: Uint32Array[] = [];
+  readonly #spareNext = new SpareChunks(CHUNK_RECORDS);
   readonly #ring = new SecondRing();
   #capacity: number;
   #count = 0;
   #slotsMade = 0;
-  /** Chains of slots (slot + 1, 0 = none) through `#next`. */
+  /** Free slots (slot + 1, 0 = none), chained through `#next` like those of a second. */
   #freeHead = 0;
-  #forgottenHead = 0;
+  #freeTail = 0;
+  /** What was the last of its second before the last `add`: what `undoAdd` needs. */
+  #tailBefore = 0;
 
   constructor(bytesMax: number) {
     this.#capacity = Math.floor(bytesMax / DEDUPE_BYTES_PER_ID);
@@ -64,20 +73,26 @@ export class RememberedTransfers {
     return this.#ring.edge;
   }
 
+  /** Slots that were ever in use: what a copy of the table holds. */
+  get slotsMade(): number {
+    return this.#slotsMade;
+  }
+
+  /** After `add`: what `undoAdd` of the same id asks for. */
+  get tailBefore(): number {
+    return this.#tailBefore;
+  }
+
   /** The slot of the id at `key[k]`, which must not lie before the edge; or NO_RECORD. */
-  find(hash: number, key: Uint32Array, k: number): number {
-    return this.#index.find(hash, key, k);
+  find(unixMs: number, hash: number, key: Uint32Array, k: number): number {
+    return this.index.find(unixMs, hash, key, k);
   }
 
-  /** Loads what `find` will look at first. */
-  touch(hash: number): number {
-    return this.#index.touch(hash);
-  }
-
-  /** The same for any id: one before the edge is forgotten, even if its slot is not yet freed. */
+  /** The same for any id: one before the edge is forgotten. */
   findAny(key: Uint32Array, k: number): number {
-    if (idSecond(key, k) < this.#ring.edge) return NO_RECORD;
-    return this.#index.find(hashId(key, k), key, k);
+    const unixMs = idWordsUnixMs(key, k);
+    if (Math.floor(unixMs / 1000) < this.#ring.edge) return NO_RECORD;
+    return this.index.find(unixMs, hashId(key, k), key, k);
   }
 
   statusOf(slot: number): number {
@@ -93,33 +108,80 @@ export class RememberedTransfers {
 
   /** Remembers the record at `source[s]`, which is new and for which there is room. */
   add(hash: number, second: number, source: Uint32Array, s: number, status: number): number {
-    const slot = this.#takeSlot();
+    const slot = this.nextSlot();
+    this.#takeSlots(slot, 1);
     this.records.beforeWrite(slot);
     const words = this.records.wordsOf(slot);
     const first = this.records.offsetOf(slot);
     for (let word = 0; word < TRANSFER_WORDS; word++) words[first + word] = source[s + word]!;
     this.#statuses[slot >>> CHUNK_BITS]![slot & CHUNK_MASK] = status;
-    this.#setNext(slot, this.#ring.push(second, slot));
-    this.#index.insert(hash, slot);
-    this.#count += 1;
+    this.#append(second, slot, 1);
+    this.index.insert(idWordsUnixMs(source, s), hash, slot);
     return slot;
   }
 
+  /** The slot that is handed out next. There is room for one more id. */
+  nextSlot(): number {
+    assert(this.#count < this.#capacity, 'room has been made before an id is remembered');
+    if (this.#freeHead !== 0) return this.#freeHead - 1;
+    return this.#slotsMade;
+  }
+
+  /** How many slots from `slot`, the next one, up to `max` can be taken as one stretch. */
+  stretchAt(slot: number, max: number): number {
+    const inChunk = CHUNK_RECORDS - (slot & CHUNK_MASK);
+    const most = Math.min(max, inChunk, this.#capacity - this.#count);
+    if (this.#freeHead === 0) return most;
+    const next = this.#next[slot >>> CHUNK_BITS]!;
+    let i = slot & CHUNK_MASK;
+    let follower = slot + 2;
+    const end = slot + most + 1;
+    while (follower < end && next[i] === follower) {
+      follower += 1;
+      i += 1;
+    }
+    return follower - 1 - slot;
+  }
+
+  /**
+   * Remembers `count` accepted records of one second, which follow each other from `source[s]` on,
+   * in the stretch that begins at `slot`. They are in the index already.
+   */
+  addStretch(second: number, slot: number, count: number, source: Uint32Array, s: number): void {
+    this.#takeSlots(slot, count);
+    for (let i = slot; i < slot + count; i++) this.records.beforeWrite(i);
+    const words = this.records.wordsOf(slot);
+    const first = this.records.offsetOf(slot);
+    const length = count * TRANSFER_WORDS;
+    if (count <= COPIED_SINGLY_MAX) {
+      for (let word = 0; word < length; word++) words[first + word] = source[s + word]!;
+    } else {
+      words.set(source.subarray(s, s + length), first);
+    }
+    const i = slot & CHUNK_MASK;
+    this.#statuses[slot >>> CHUNK_BITS]!.fill(RecordStatus.accepted, i, i + count);
+    this.#append(second, slot, count);
+  }
+
   /** Undoes `add` of this id, unless it has been forgotten meanwhile. Newest first. */
-  undoAdd(key: Uint32Array, k: number): void {
-    const second = idSecond(key, k);
+  undoAdd(key: Uint32Array, k: number, tailBefore: number): void {
+    const unixMs = idWordsUnixMs(key, k);
+    const second = Math.floor(unixMs / 1000);
     if (second < this.#ring.edge) return;
     const hash = hashId(key, k);
-    const slot = this.#index.find(hash, key, k);
+    const slot = this.index.find(unixMs, hash, key, k);
     assert(slot !== NO_RECORD, 'an id that is undone is remembered');
-    this.#ring.popHead(second, slot, this.#nextOf(slot));
-    this.#index.remove(hash, slot);
+    this.#ring.popTail(second, slot, tailBefore);
+    if (tailBefore !== 0) this.#setNext(tailBefore - 1, 0);
+    this.index.remove(unixMs, hash, slot);
     this.#wipeId(slot);
-    this.#putFree(slot);
+    this.#setNext(slot, this.#freeHead);
+    this.#freeHead = slot + 1;
+    if (this.#freeTail === 0) this.#freeTail = slot + 1;
     this.#count -= 1;
   }
 
-  /** At the start of a command: forgets what lies before `edge`, and frees some of it. */
+  /** At the start of a command: forgets what lies before `edge`. */
   raiseEdge(edge: number): void {
     if (edge > this.#ring.edge) {
       let from = this.#ring.edge;
@@ -131,7 +193,7 @@ export class RememberedTransfers {
       }
       this.#ring.moveEdge(edge);
     }
-    this.#freeSome(FREED_PER_COMMAND);
+    this.index.freeSome(FREED_PER_COMMAND);
   }
 
   /** Forgets oldest seconds until one more id fits. */
@@ -145,7 +207,45 @@ export class RememberedTransfers {
     this.#forgetDownTo(this.#capacity);
   }
 
-  /** Every remembered slot: by second, newest first within one. */
+  /**
+   * Finds everything again from the first `slotsMade` records, which stand in the chunks with their
+   * status bytes already. The edge has been raised to where it was.
+   */
+  rebuild(slotsMade: number): void {
+    assert(this.#slotsMade === 0, 'a table that is rebuilt was empty');
+    this.#slotsMade = slotsMade;
+    while (this.#next.length < this.records.chunks.length) {
+      this.#next.push(new Uint32Array(CHUNK_RECORDS));
+    }
+    for (let slot = 0; slot < slotsMade; slot++) {
+      const words = this.records.wordsOf(slot);
+      const id = this.records.offsetOf(slot) + TransferWord.id;
+      const unixMs = idWordsUnixMs(words, id);
+      const second = Math.floor(unixMs / 1000);
+      const isZero = (words[id]! | words[id + 1]! | words[id + 2]! | words[id + 3]!) === 0;
+      if (isZero || second < this.#ring.edge) {
+        this.#free(slot, slot);
+        continue;
+      }
+      this.#append(second, slot, 1);
+      this.index.insert(unixMs, hashId(words, id), slot);
+    }
+  }
+
+  /**
+   * Takes the memory for a full table ahead, a slice at a time, some milliseconds at most; returns
+   * whether more is left.
+   */
+  growAhead(): boolean {
+    const missing = Math.ceil(this.#capacity / CHUNK_RECORDS) - this.records.chunks.length;
+    return (
+      this.records.spares.prepare(missing) ||
+      this.#spareNext.prepare(missing) ||
+      this.index.growAhead(this.#capacity * INDEX_BYTES_PER_ID)
+    );
+  }
+
+  /** Every remembered slot: by second, in no particular order within one. */
   *slots(): Generator<number> {
     let second = this.#ring.firstUsed(this.#ring.edge, Number.MAX_SAFE_INTEGER);
     while (second !== undefined) {
@@ -169,36 +269,47 @@ export class RememberedTransfers {
 
   #forget(second: number): void {
     const chain = this.#ring.take(second);
-    this.#setNext(chain.tail - 1, this.#forgottenHead);
-    this.#forgottenHead = chain.head;
+    this.index.drop(second);
+    this.#free(chain.head - 1, chain.tail - 1);
     this.#count -= chain.count;
   }
 
-  #freeSome(count: number): void {
-    for (let freed = 0; freed < count && this.#forgottenHead !== 0; freed++) {
-      const slot = this.#forgottenHead - 1;
-      this.#forgottenHead = this.#nextOf(slot);
-      this.#index.remove(hashId(this.records.wordsOf(slot), this.records.offsetOf(slot)), slot);
-      this.#putFree(slot);
-    }
+  /** Puts a chain of slots behind the free ones. */
+  #free(first: number, last: number): void {
+    this.#setNext(last, 0);
+    if (this.#freeTail === 0) this.#freeHead = first + 1;
+    else this.#setNext(this.#freeTail - 1, first + 1);
+    this.#freeTail = last + 1;
   }
 
-  #takeSlot(): number {
-    assert(this.#count < this.#capacity, 'room has been made before an id is remembered');
-    if (this.#forgottenHead !== 0) this.#freeSome(FREED_PER_INSERT);
-    if (this.#freeHead !== 0) {
-      const slot = this.#freeHead - 1;
-      this.#freeHead = this.#nextOf(slot);
-      return slot;
+  /** Takes a stretch off the free slots, or as many new ones. */
+  #takeSlots(slot: number, count: number): void {
+    if (this.#freeHead === 0) {
+      if (slot >>> CHUNK_BITS === this.#next.length) {
+        this.records.reserve(slot);
+        this.#next.push(this.#spareNext.take());
+        this.#statuses.push(new Uint8Array(CHUNK_RECORDS));
+      }
+      this.#slotsMade += count;
+      return;
     }
-    const slot = this.#slotsMade;
-    if ((slot & CHUNK_MASK) === 0) {
-      this.records.reserve(slot);
-      this.#next.reserve(slot);
-      this.#statuses.push(new Uint8Array(CHUNK_RECORDS));
+    this.#freeHead = this.#nextOf(slot + count - 1);
+    if (this.#freeHead === 0) this.#freeTail = 0;
+  }
+
+  /** Chains a stretch of slots and puts it at the end of its second. */
+  #append(second: number, slot: number, count: number): void {
+    const next = this.#next[slot >>> CHUNK_BITS]!;
+    const last = (slot & CHUNK_MASK) + count - 1;
+    for (let i = slot & CHUNK_MASK, follower = slot + 2; i < last; i++) {
+      next[i] = follower;
+      follower += 1;
     }
-    this.#slotsMade += 1;
-    return slot;
+    next[last] = 0;
+    const tail = this.#ring.append(second, slot, slot + count - 1, count);
+    if (tail !== 0) this.#setNext(tail - 1, slot + 1);
+    this.#tailBefore = tail;
+    this.#count += count;
   }
 
   /** A slot that is free holds no id, or one that lies before the edge: so the records tell. */
@@ -208,16 +319,11 @@ export class RememberedTransfers {
     this.records.wordsOf(slot).fill(0, id, id + 4);
   }
 
-  #putFree(slot: number): void {
-    this.#setNext(slot, this.#freeHead);
-    this.#freeHead = slot + 1;
-  }
-
   #nextOf(slot: number): number {
-    return this.#next.chunks[slot >>> CHUNK_BITS]![slot & CHUNK_MASK]!;
+    return this.#next[slot >>> CHUNK_BITS]![slot & CHUNK_MASK]!;
   }
 
   #setNext(slot: number, next: number): void {
-    this.#next.chunks[slot >>> CHUNK_BITS]![slot & CHUNK_MASK] = next;
+    this.#next[slot >>> CHUNK_BITS]![slot & CHUNK_MASK] = next;
   }
 }

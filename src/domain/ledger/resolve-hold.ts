@@ -184,9 +184,13 @@ function carryOut(
   const creditAccount = hold[h + HoldWord.creditAccount]!;
   movePending(kernel, -1, debitAccount, creditAccount, held, 0);
   if (post) movePosted(kernel, 1, debitAccount, creditAccount, kept, TransferWord.amount);
+  const whole = all || equal128(held, 0, kept, TransferWord.amount);
+  const status = RecordStatus.accepted | (whole ? RecordStatus.whole : 0);
+  kernel.remembered.add(kernel.ahead.hashOf(index), second, kept, 0, status);
   if (kernel.undo.recording) {
     const undo = kernel.undo;
     const u = undo.add(post ? Deed.post : Deed.void);
+    undo.words[u + UndoWord.tailBefore] = kernel.remembered.tailBefore;
     undo.words[u + UndoWord.debitAccount] = debitAccount;
     undo.words[u + UndoWord.creditAccount] = creditAccount;
     copy128(undo.words, u + UndoWord.amount, kept, TransferWord.amount);
@@ -197,8 +201,5 @@ function carryOut(
   }
   if (!post) openAccountsOf(kernel, slot);
   kernel.holds.remove(slot);
-  const whole = all || equal128(held, 0, kept, TransferWord.amount);
-  const status = RecordStatus.accepted | (whole ? RecordStatus.whole : 0);
-  kernel.remembered.add(kernel.ahead.hashOf(index), second, kept, 0, status);
   kernel.accepted.addResolved(index, debitAccount, creditAccount, kept, 0);
 }

@@ -1,5 +1,5 @@
 // Remembered ids by the second that is embedded in them: a ring of one-second buckets, each a chain
-// of slots (newest first) with its length. Seconds before `edge` are forgotten. Pages of the ring
+// of slots (oldest first) with its length. Seconds before `edge` are forgotten. Pages of the ring
 // are allocated when first used, so an idle ledger costs nothing.
 
 import { assert } from '../../base/assert.ts';
@@ -29,16 +29,19 @@ export class SecondRing {
     return this.#edge;
   }
 
-  /** Makes `slot` the head of its second's chain; returns what was the head (slot + 1, or 0). */
-  push(second: number, slot: number): number {
+  /**
+   * Puts `count` slots, of which the first and the last are named, at the end of their second's
+   * chain; returns what was the last of it (slot + 1, or 0).
+   */
+  append(second: number, first: number, last: number, count: number): number {
     if (second !== this.#pushSecond) this.#turnTo(second);
     const page = this.#pushPage;
     const i = this.#pushBucket;
-    const head = page[i]!;
-    page[i] = slot + 1;
-    if (head === 0) page[i + 1] = slot + 1;
-    page[i + 2] = page[i + 2]! + 1;
-    return head;
+    const tail = page[i + 1]!;
+    if (tail === 0) page[i] = first + 1;
+    page[i + 1] = last + 1;
+    page[i + 2] = page[i + 2]! + count;
+    return tail;
   }
 
   #turnTo(second: number): void {
@@ -53,14 +56,14 @@ export class SecondRing {
     this.#pushBucket = (place & (PAGE_SECONDS - 1)) * BUCKET_WORDS;
   }
 
-  /** Takes the head off again; `next` is what stands behind it (slot + 1, or 0). */
-  popHead(second: number, slot: number, next: number): void {
+  /** Takes the last of the chain off again; `tail` is what was the last before it. */
+  popTail(second: number, slot: number, tail: number): void {
     const place = second & RING_MASK;
     const page = this.#pages[place >>> PAGE_BITS]!;
     const i = (place & (PAGE_SECONDS - 1)) * BUCKET_WORDS;
-    assert(page[i] === slot + 1, 'what is undone is the newest of its second');
-    page[i] = next;
-    if (next === 0) page[i + 1] = 0;
+    assert(page[i + 1] === slot + 1, 'what is undone is the newest of its second');
+    page[i + 1] = tail;
+    if (tail === 0) page[i] = 0;
     page[i + 2] = page[i + 2]! - 1;
   }
 

@@ -42,5 +42,5 @@ function undoDeed(kernel: LedgerKernel, u: number): void {
       kernel.remembered.setHoldStatus(pending, RecordStatus.holdPending);
     }
   }
-  kernel.remembered.undoAdd(words, u + UndoWord.id);
+  kernel.remembered.undoAdd(words, u + UndoWord.id, words[u + UndoWord.tailBefore]!);
 }

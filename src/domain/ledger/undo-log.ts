@@ -6,7 +6,7 @@
 //      0     1 deed                Deed
 //      1     1 debit account       account number
 //      2     1 credit account      account number
-//      3     1 zero
+//      3     1 tail before         what `undoAdd` of the remembered id asks for
 //      4     4 amount              what was posted (immediate, post) or held (pending)
 //      8     4 id                  of the accepted transfer
 //     12    16 hold                the hold that a post or void resolved, as it was
@@ -17,6 +17,7 @@ export const UndoWord = {
   deed: 0,
   debitAccount: 1,
   creditAccount: 2,
+  tailBefore: 3,
   amount: 4,
   id: 8,
   hold: 12,

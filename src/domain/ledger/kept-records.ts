@@ -1,0 +1,61 @@
+// Records of one chunk as they were when a capture began: kept on their first change, so that the
+// chunk can be copied later and still show that moment. Memory follows what is touched, not the
+// size of the chunk.
+
+/** Records are kept in pieces, so that no single one is larger than 128 KiB of transfers. */
+const PIECE_BITS = 10;
+const PIECE_RECORDS = 1 << PIECE_BITS;
+const PIECE_MASK = PIECE_RECORDS - 1;
+
+export class KeptRecords {
+  readonly #recordWords: number;
+  /** 1 for each record of the chunk that is kept. */
+  readonly #marks: Uint8Array;
+  /** Places in the chunk, in the order of keeping. */
+  readonly #places: Uint16Array;
+  readonly #statuses: Uint8Array;
+  readonly #pieces: Uint32Array[] = [];
+  #count = 0;
+
+  /** `chunkRecords` is at most 65,536: places are 16-bit numbers. */
+  constructor(recordWords: number, chunkRecords: number) {
+    this.#recordWords = recordWords;
+    this.#marks = new Uint8Array(chunkRecords);
+    this.#places = new Uint16Array(chunkRecords);
+    this.#statuses = new Uint8Array(chunkRecords);
+  }
+
+  /** Keeps the record at `place` of the chunk, unless it is kept already. */
+  keep(place: number, words: Uint32Array, statuses: Uint8Array | undefined): void {
+    if (this.#marks[place] === 1) return;
+    this.#marks[place] = 1;
+    const kept = this.#count;
+    if ((kept & PIECE_MASK) === 0) {
+      this.#pieces.push(new Uint32Array(this.#recordWords * PIECE_RECORDS));
+    }
+    const piece = this.#pieces[kept >>> PIECE_BITS]!;
+    const target = (kept & PIECE_MASK) * this.#recordWords;
+    const source = place * this.#recordWords;
+    for (let word = 0; word < this.#recordWords; word++) {
+      piece[target + word] = words[source + word]!;
+    }
+    this.#places[kept] = place;
+    if (statuses !== undefined) this.#statuses[kept] = statuses[place]!;
+    this.#count = kept + 1;
+  }
+
+  /** Puts what was kept over a copy of the chunk, as far as its first `records` records go. */
+  overlay(words: Uint32Array, statuses: Uint8Array | undefined, records: number): void {
+    for (let kept = 0; kept < this.#count; kept++) {
+      const place = this.#places[kept]!;
+      if (place >= records) continue;
+      const piece = this.#pieces[kept >>> PIECE_BITS]!;
+      const source = (kept & PIECE_MASK) * this.#recordWords;
+      const target = place * this.#recordWords;
+      for (let word = 0; word < this.#recordWords; word++) {
+        words[target + word] = piece[source + word]!;
+      }
+      if (statuses !== undefined) statuses[place] = this.#statuses[kept]!;
+    }
+  }
+}
