@@ -18,6 +18,7 @@ import {
   textFrame,
 } from '../../base/protocol.ts';
 import type { Engine, SubmitResult } from '../../engine/contract.ts';
+import { newPayloadRoom } from '../../engine/entry-room.ts';
 import { problemOf } from '../answer-problem.ts';
 import type { KeyCheck } from '../auth.ts';
 import { ApiProblem, problemDocument } from '../problems.ts';
@@ -358,8 +359,7 @@ export class Connection {
 
 const SMALL_PAYLOAD_BYTES_MAX = 4096;
 
-/** Small ones share the runtime's pool; a large one has memory of its own, which is not zeroed. */
+/** Small ones share the runtime's pool; a large one is read where it will stand in its entry. */
 function allocatePayload(bytes: number): Uint8Array {
-  const isSmall = bytes <= SMALL_PAYLOAD_BYTES_MAX;
-  return isSmall ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
+  return bytes <= SMALL_PAYLOAD_BYTES_MAX ? Buffer.allocUnsafe(bytes) : newPayloadRoom(bytes);
 }
