@@ -46,7 +46,7 @@ const Form = { allCreated: 0, codes: 1 } as const;
 export function createdTransfersFrame(answer: TransfersCreated): Uint8Array<ArrayBuffer> {
   const { codes } = answer;
   const count = codes.length;
-  const allCreated = codes.every(isZero);
+  const allCreated = isAllZero(codes);
   const frame = newFrame(CREATED_HEAD_BYTES + (allCreated ? 0 : 2 * count));
   writeU32(frame, FRAME_HEADER_BYTES, answer.position % TWO_32);
   writeU32(frame, FRAME_HEADER_BYTES + 4, Math.floor(answer.position / TWO_32));
@@ -63,8 +63,9 @@ export function createdTransfersFrame(answer: TransfersCreated): Uint8Array<Arra
   return frame;
 }
 
-function isZero(code: number): boolean {
-  return code === 0;
+function isAllZero(codes: Uint16Array): boolean {
+  for (let index = 0; index < codes.length; index++) if (codes[index] !== 0) return false;
+  return true;
 }
 
 /** `undefined` when the payload is not such an answer. */

@@ -132,8 +132,19 @@ export function frameHeaderFor(
   crc32: Crc32,
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(FRAME_HEADER_BYTES);
-  writeHeader(bytes, address, payload.byteLength, payloadChecksum(payload, crc32));
+  writeFrameHeader(bytes, 0, payload, address, crc32);
   return bytes;
+}
+
+/** Writes the header of `payload` at `offset`; the payload itself may stand elsewhere. */
+export function writeFrameHeader(
+  target: Uint8Array,
+  offset: number,
+  payload: Uint8Array,
+  address: FrameAddress,
+  crc32: Crc32,
+): void {
+  writeHeader(target, offset, address, payload.byteLength, payloadChecksum(payload, crc32));
 }
 
 /** Room for a header and `payloadBytes` (rounded up to a multiple of 8) behind it. */
@@ -153,7 +164,7 @@ export function sealFrame(
     bytes <= FRAME_HEADER_BYTES + SMALL_BYTES_MAX
       ? smallCrc32(frame, FRAME_HEADER_BYTES, bytes)
       : crc32(frame.subarray(FRAME_HEADER_BYTES));
-  writeHeader(frame, address, bytes - FRAME_HEADER_BYTES, checksum);
+  writeHeader(frame, 0, address, bytes - FRAME_HEADER_BYTES, checksum);
   return frame;
 }
 
@@ -170,20 +181,22 @@ export function textFrame(text: string): Uint8Array<ArrayBuffer> {
 
 function writeHeader(
   target: Uint8Array,
+  offset: number,
   { kind, request, version = PROTOCOL_VERSION }: FrameAddress,
   payloadBytes: number,
   checksum: number,
 ): void {
   assert(payloadBytes % 8 === 0, 'payloads are multiples of 8 bytes');
   assert(Number.isSafeInteger(request) && request >= 0, 'request numbers are below 2^53');
-  writeU32(target, Offset.magic, MAGIC);
-  writeU32(target, Offset.version, version | (kind << 16));
-  writeU32(target, Offset.request, request % TWO_32);
-  writeU32(target, Offset.request + 4, Math.floor(request / TWO_32));
-  writeU32(target, Offset.payloadBytes, payloadBytes);
-  writeU32(target, Offset.reserved, 0);
-  writeU32(target, Offset.payloadChecksum, checksum);
-  writeU32(target, Offset.headerChecksum, smallCrc32(target, 0, CHECKED_BYTES));
+  writeU32(target, offset + Offset.magic, MAGIC);
+  writeU32(target, offset + Offset.version, version | (kind << 16));
+  writeU32(target, offset + Offset.request, request % TWO_32);
+  writeU32(target, offset + Offset.request + 4, Math.floor(request / TWO_32));
+  writeU32(target, offset + Offset.payloadBytes, payloadBytes);
+  writeU32(target, offset + Offset.reserved, 0);
+  writeU32(target, offset + Offset.payloadChecksum, checksum);
+  const checked = smallCrc32(target, offset, offset + CHECKED_BYTES);
+  writeU32(target, offset + Offset.headerChecksum, checked);
 }
 
 function readU32(bytes: Uint8Array, offset: number): number {

@@ -20,6 +20,7 @@ import {
   OutcomeUnknown,
   mayHaveHappened,
 } from './problems.ts';
+import { RequestTable } from './request-table.ts';
 
 export type BinaryCallsOptions = {
   readonly urls: readonly string[];
@@ -44,13 +45,18 @@ export type BinaryRequest = {
   readonly signal?: AbortSignal | undefined;
 };
 
+/** Who waits for a call: it hears one of the two, once, maybe before `ask` returns. */
+export interface CallWaiter {
+  answered(frame: Frame): void;
+  failed(error: unknown): void;
+}
+
 type Call = {
   readonly asked: BinaryRequest;
+  readonly waiter: CallWaiter;
   /** On the clock of `performance.now`. */
   readonly endsMs: number;
-  readonly resolve: (frame: Frame) => void;
-  readonly reject: (error: unknown) => void;
-  readonly onAbort: () => void;
+  onAbort: (() => void) | undefined;
   attempts: number;
   /** It may have been executed without an answer. */
   unknown: boolean;
@@ -75,14 +81,13 @@ const AUTHORISATION_STATUS = new Set([401, 403]);
 export class BinaryCalls {
   readonly counters: BinaryCounters = { calls: 0, attempts: 0, unknowns: 0, connections: 0 };
   readonly #options: BinaryCallsOptions;
-  readonly #inFlight = new Map<number, Call>();
+  readonly #inFlight = new RequestTable<Call>();
   readonly #refusals = new Map<number, RefusalKind>();
   #waiting: Call[] = [];
   #delayed: Call[] = [];
   #link: Link | undefined;
   #isLeaving = false;
   #isClosed = false;
-  #request = 0;
   #urlIndex = 0;
   #failures = 0;
   #connectNotBeforeMs = 0;
@@ -111,41 +116,48 @@ export class BinaryCalls {
   }
 
   submit(asked: BinaryRequest): Promise<Frame> {
+    return new Promise((resolve, reject) => {
+      this.ask(asked, { answered: resolve, failed: reject });
+    });
+  }
+
+  ask(asked: BinaryRequest, waiter: CallWaiter): void {
     this.counters.calls++;
-    if (asked.signal?.aborted === true) return Promise.reject(asked.signal.reason);
-    if (this.#isClosed) return Promise.reject(new Error('The client is closed.'));
+    const { signal } = asked;
+    if (signal?.aborted === true) return waiter.failed(signal.reason);
+    if (this.#isClosed) return waiter.failed(new Error('The client is closed.'));
     if (this.#waiting.length >= this.#options.waitingMax) {
-      return Promise.reject(new RangeError(`${this.#waiting.length} calls are waiting already.`));
+      return waiter.failed(new RangeError(`${this.#waiting.length} calls are waiting already.`));
     }
-    const { promise, resolve, reject } = Promise.withResolvers<Frame>();
     const call: Call = {
       asked,
+      waiter,
       endsMs: performance.now() + asked.deadlineMs,
-      resolve,
-      reject,
-      onAbort: () => this.#aborted(call),
+      onAbort: undefined,
       attempts: 0,
       unknown: false,
       cause: undefined,
       notBeforeMs: 0,
       isSettled: false,
     };
-    asked.signal?.addEventListener('abort', call.onAbort, { once: true });
-    this.#waiting.push(call);
+    if (signal !== undefined) {
+      call.onAbort = () => this.#aborted(call);
+      signal.addEventListener('abort', call.onAbort, { once: true });
+    }
     this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#waiting.push(call);
     this.#pump();
-    return promise;
   }
 
   /** Idempotent. Calls that are still trying end as if their deadline had come. */
   close(): void {
     this.#isClosed = true;
-    const calls = [...this.#inFlight.values(), ...this.#waiting, ...this.#delayed];
-    for (const call of this.#inFlight.values()) this.#mayHaveBeenDone(call);
-    this.#inFlight.clear();
-    for (const call of calls) this.#giveUp(call, undefined);
+    const inFlight = this.#inFlight.takeAll(() => true);
+    const calls = [...inFlight, ...this.#waiting, ...this.#delayed];
     this.#waiting = [];
     this.#delayed = [];
+    for (const call of inFlight) this.#mayHaveBeenDone(call);
+    for (const call of calls) this.#giveUp(call, undefined);
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
     this.#link?.end(new Error('The client is closed.'));
@@ -163,15 +175,14 @@ export class BinaryCalls {
       const call = this.#waiting[taken++]!;
       if (!call.isSettled) this.#send(link, call);
     }
-    if (taken > 0) this.#waiting = this.#waiting.slice(taken);
+    if (taken === this.#waiting.length) this.#waiting.length = 0;
+    else if (taken > 0) this.#waiting = this.#waiting.slice(taken);
   }
 
   #send(link: Link, call: Call): void {
-    this.#request++;
     call.attempts++;
     this.counters.attempts++;
-    this.#inFlight.set(this.#request, call);
-    link.send(call.asked.kind, this.#request, call.asked.payload);
+    link.send(call.asked.kind, this.#inFlight.add(call), call.asked.payload);
   }
 
   #connect(): void {
@@ -215,15 +226,13 @@ export class BinaryCalls {
   }
 
   #answered(frame: Frame): void {
-    const call = this.#inFlight.get(frame.request);
+    const call = this.#inFlight.take(frame.request);
     if (call === undefined) return;
-    this.#inFlight.delete(frame.request);
     if (frame.kind === FrameKind.problem) this.#refused(call, problemOfFrame(frame));
     else if (frame.kind === call.asked.kind + FrameKind.answer) {
-      this.#settle(call, () => call.resolve(frame));
+      if (this.#settle(call)) call.waiter.answered(frame);
     } else {
-      const unreadable = new AnswerUnreadable(`The answer has the kind ${frame.kind}.`);
-      this.#settle(call, () => call.reject(unreadable));
+      this.#fail(call, new AnswerUnreadable(`The answer has the kind ${frame.kind}.`));
     }
     if (this.#isLeaving) this.#leave();
     else if (this.#waiting.length > 0) this.#pump();
@@ -232,7 +241,7 @@ export class BinaryCalls {
   #refused(call: Call, problem: ApiProblem): void {
     if (call.isSettled) return;
     if (!AGAIN_STATUS.has(problem.status)) {
-      this.#settle(call, () => call.reject(this.#finalProblem(call, problem)));
+      this.#fail(call, this.#finalProblem(call, problem));
       return;
     }
     if (mayHaveHappened(problem)) this.#mayHaveBeenDone(call);
@@ -252,8 +261,7 @@ export class BinaryCalls {
   #lost(cause: unknown): void {
     this.#link = undefined;
     this.#lastCause = cause;
-    const lost = [...this.#inFlight.values()].filter((call) => !call.isSettled);
-    this.#inFlight.clear();
+    const lost = this.#inFlight.takeAll(() => true).filter(isOpen);
     for (const call of lost) {
       this.#mayHaveBeenDone(call);
       call.cause = cause;
@@ -263,9 +271,7 @@ export class BinaryCalls {
       const calls = [...this.#waiting, ...this.#delayed];
       this.#waiting = [];
       this.#delayed = [];
-      for (const call of calls) {
-        this.#settle(call, () => call.reject(this.#finalProblem(call, cause)));
-      }
+      for (const call of calls) this.#fail(call, this.#finalProblem(call, cause));
       return;
     }
     this.#failures++;
@@ -283,9 +289,7 @@ export class BinaryCalls {
       this.#delayed = this.#delayed.filter((call) => call.notBeforeMs > nowMs);
       this.#waiting.push(...due);
     }
-    for (const [request, call] of this.#inFlight) {
-      if (call.endsMs > nowMs) continue;
-      this.#inFlight.delete(request);
+    for (const call of this.#inFlight.takeAll(({ endsMs }) => endsMs <= nowMs)) {
       this.#mayHaveBeenDone(call);
       this.#giveUp(call, undefined);
     }
@@ -301,10 +305,8 @@ export class BinaryCalls {
   }
 
   #aborted(call: Call): void {
-    for (const [request, other] of this.#inFlight) {
-      if (other !== call) continue;
-      this.#inFlight.delete(request);
-      this.#mayHaveBeenDone(call);
+    for (const found of this.#inFlight.takeAll((other) => other === call)) {
+      this.#mayHaveBeenDone(found);
     }
     this.#giveUp(call, call.asked.signal);
   }
@@ -313,12 +315,11 @@ export class BinaryCalls {
   #giveUp(call: Call, signal: AbortSignal | undefined): void {
     const cause = call.cause ?? this.#lastCause;
     const attempts = Math.max(1, call.attempts, this.#failures);
-    this.#settle(call, () => {
-      if (call.unknown) call.reject(new OutcomeUnknown(call.attempts, signal?.reason ?? cause));
-      else if (signal?.aborted === true) call.reject(signal.reason);
-      else if (cause instanceof ApiProblem) call.reject(cause);
-      else call.reject(new NodeUnavailable(this.url, attempts, cause));
-    });
+    if (call.unknown) {
+      this.#fail(call, new OutcomeUnknown(call.attempts, signal?.reason ?? cause));
+    } else if (signal?.aborted === true) this.#fail(call, signal.reason);
+    else if (cause instanceof ApiProblem) this.#fail(call, cause);
+    else this.#fail(call, new NodeUnavailable(this.url, attempts, cause));
   }
 
   #mayHaveBeenDone(call: Call): void {
@@ -327,11 +328,18 @@ export class BinaryCalls {
     this.counters.unknowns++;
   }
 
-  #settle(call: Call, settle: () => void): void {
-    if (call.isSettled) return;
+  #fail(call: Call, error: unknown): void {
+    if (this.#settle(call)) call.waiter.failed(error);
+  }
+
+  /** Whether it had not been settled before. */
+  #settle(call: Call): boolean {
+    if (call.isSettled) return false;
     call.isSettled = true;
-    call.asked.signal?.removeEventListener('abort', call.onAbort);
-    settle();
+    if (call.onAbort !== undefined) {
+      call.asked.signal?.removeEventListener('abort', call.onAbort);
+    }
+    return true;
   }
 
   #backoffMs(attempts: number): number {

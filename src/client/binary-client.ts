@@ -6,7 +6,6 @@ import type { Account } from '../base/account.ts';
 import {
   type FoundTransfer,
   type TransfersCreated,
-  readCreatedTransfers,
   readFoundAccounts,
   readFoundTransfers,
 } from '../base/answers.ts';
@@ -23,7 +22,12 @@ import { BinaryCalls, type BinaryCounters } from './binary-calls.ts';
 import type { TlsOptions } from './binary-link.ts';
 import type { BatchAnswer, LookupAnswer } from './http-client.ts';
 import { AnswerUnreadable, ApiProblem } from './problems.ts';
-import { TransferGatherer } from './transfer-gatherer.ts';
+import {
+  TransferGatherer,
+  type TransferOutcome,
+  type TransferWaiter,
+  transfersCreatedOf,
+} from './transfer-gatherer.ts';
 import { recordsOf, transferOf } from './transfer-records.ts';
 import type { CallOptions } from './transport.ts';
 import {
@@ -155,7 +159,10 @@ class Client implements BinaryClient {
     this.#gatherer = new TransferGatherer({
       transfersMax: Math.min(options.gatherTransfersMax, TRANSFERS_PER_REQUEST_MAX),
       gatherMs: options.gatherMs,
-      send: (transfers, deadlineMs) => this.#sendRecords(recordsOf(transfers), { deadlineMs }),
+      send: (payload, deadlineMs, waiter) => {
+        const kind = FrameKind.createTransfers;
+        this.#calls.ask({ kind, payload, isWrite: true, deadlineMs }, waiter);
+      },
     });
     this.transfers = {
       create: (transfer, call) => this.#createTransfer(transfer, call),
@@ -204,10 +211,18 @@ class Client implements BinaryClient {
     return this.close();
   }
 
-  async #createTransfer(transfer: NewTransfer, call?: CallOptions): Promise<TransferCreated> {
-    const deadlineMs = call?.deadlineMs ?? this.#deadlineMs;
-    const outcome = await this.#gatherer.add(transferOf(transfer), deadlineMs, call?.signal);
-    const { code, position, timestampNs } = outcome;
+  #createTransfer(transfer: NewTransfer, call?: CallOptions): Promise<TransferCreated> {
+    return new Promise((resolve, reject) => {
+      this.#gatherer.add(transferOf(transfer), {
+        deadlineMs: call?.deadlineMs ?? this.#deadlineMs,
+        signal: call?.signal,
+        waiter: new CreatedWaiter((outcome) => this.#created(outcome), resolve, reject),
+      });
+    });
+  }
+
+  /** Throws the refusal, as an ApiProblem. */
+  #created({ code, position, timestampNs }: TransferOutcome): TransferCreated {
     if (code === 0) return { status: 'created', position, timestampNs };
     const refusal = this.#refusal(code);
     if (refusal.status < 400) return { status: 'exists', position, timestampNs: undefined };
@@ -228,11 +243,7 @@ class Client implements BinaryClient {
 
   async #sendRecords(records: Uint8Array, call?: CallOptions): Promise<TransfersCreated> {
     const frame = await this.#write(FrameKind.createTransfers, records, call);
-    const answer = readCreatedTransfers(frame.payload);
-    if (answer === undefined || answer.codes.length !== records.byteLength / TRANSFER_BYTES) {
-      throw new AnswerUnreadable('The answer to a batch has another size than the batch.');
-    }
-    return answer;
+    return transfersCreatedOf(frame, records.byteLength / TRANSFER_BYTES);
   }
 
   #refused(codes: Uint16Array): TransferRefused[] {
@@ -303,6 +314,35 @@ class Client implements BinaryClient {
   ): Promise<Frame> {
     const deadlineMs = call?.deadlineMs ?? this.#deadlineMs;
     return this.#calls.submit({ kind, payload, isWrite, deadlineMs, signal: call?.signal });
+  }
+}
+
+/** From an outcome to the promise of a single transfer. */
+class CreatedWaiter implements TransferWaiter {
+  readonly #read: (outcome: TransferOutcome) => TransferCreated;
+  readonly #resolve: (created: TransferCreated) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    read: (outcome: TransferOutcome) => TransferCreated,
+    resolve: (created: TransferCreated) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#read = read;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  decided(outcome: TransferOutcome): void {
+    try {
+      this.#resolve(this.#read(outcome));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  failed(error: unknown): void {
+    this.#reject(error);
   }
 }
 

@@ -7,13 +7,12 @@ import { crc32 as zlibCrc32 } from 'node:zlib';
 import { type Frame, FrameReader } from '../base/frame-reader.ts';
 import {
   ANSWER_PAYLOAD_BYTES_MAX,
+  FRAME_HEADER_BYTES,
   FrameKind,
-  frameHeaderFor,
-  newFrame,
-  sealFrame,
   textFrame,
 } from '../base/protocol.ts';
 import { AnswerUnreadable, readProblem } from './problems.ts';
+import { SendBuffer } from './send-buffer.ts';
 
 export type TlsOptions = Pick<TlsConnectionOptions, 'ca' | 'servername' | 'cert' | 'key'>;
 
@@ -53,7 +52,6 @@ export type LinkOptions = {
 
 const VERSION_MIN = 1;
 const PINGS_PER_SILENCE = 3;
-const COPIED_BYTES_MAX = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 const URL_PATTERN = /^holdfasts?:$/;
 
@@ -70,8 +68,7 @@ export class Link {
     allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
   });
   #state: 'hello' | 'open' | 'lost' = 'hello';
-  #frames: Uint8Array[] = [];
-  #frameBytes = 0;
+  readonly #sending = new SendBuffer(crc32);
   #isScheduled = false;
   #heardMs = performance.now();
   #cause: unknown;
@@ -89,7 +86,7 @@ export class Link {
       options.connectMsMax,
     );
     const hello = textFrame(JSON.stringify({ key: options.key, version_min: VERSION_MIN }));
-    this.#push(sealFrame(hello, { kind: FrameKind.hello, request: 0 }, crc32));
+    this.send(FrameKind.hello, 0, hello.subarray(FRAME_HEADER_BYTES));
   }
 
   get isOpen(): boolean {
@@ -98,8 +95,10 @@ export class Link {
 
   /** Sends at the end of this turn; the payload is not copied unless it is small. */
   send(kind: number, request: number, payload: Uint8Array = NOTHING): void {
-    this.#push(frameHeaderFor(payload, { kind, request }, crc32));
-    if (payload.byteLength > 0) this.#push(payload);
+    this.#sending.add(payload, { kind, request });
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    process.nextTick(() => this.#flush());
   }
 
   /** Ends the connection; `onLost` is called with `cause`. */
@@ -107,28 +106,14 @@ export class Link {
     this.#lose(cause);
   }
 
-  #push(bytes: Uint8Array): void {
-    this.#frames.push(bytes);
-    this.#frameBytes += bytes.byteLength;
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    process.nextTick(() => this.#flush());
-  }
-
   #flush(): void {
     this.#isScheduled = false;
-    const frames = this.#frames;
-    const bytes = this.#frameBytes;
-    this.#frames = [];
-    this.#frameBytes = 0;
-    if (this.#state === 'lost' || frames.length === 0) return;
-    if (frames.length > 1 && bytes <= COPIED_BYTES_MAX) {
-      this.#socket.write(Buffer.concat(frames, bytes));
-      return;
-    }
-    this.#socket.cork();
-    for (const frame of frames) this.#socket.write(frame);
-    this.#socket.uncork();
+    if (this.#state === 'lost') return;
+    const pieces = this.#sending.take();
+    if (pieces.length > 1) this.#socket.cork();
+    for (const piece of pieces) this.#socket.write(piece);
+    if (pieces.length > 1) this.#socket.uncork();
+    if (this.#socket.writableLength === 0) this.#sending.sent();
   }
 
   #heard(chunk: Buffer): void {
@@ -187,7 +172,7 @@ export class Link {
       this.#lose(new Error('the node is silent'));
       return;
     }
-    this.#push(sealFrame(newFrame(0), { kind: FrameKind.ping, request: 0 }, crc32));
+    this.send(FrameKind.ping, 0);
   }
 
   #lose(cause: unknown): void {

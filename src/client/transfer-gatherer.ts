@@ -2,9 +2,12 @@
 // the same turn of the loop (or in `gatherMs`), up to a full batch. Each caller has his own
 // outcome, deadline and signal; a refusal of one does not touch the others.
 
-import type { TransfersCreated } from '../base/answers.ts';
+import { type TransfersCreated, readCreatedTransfers } from '../base/answers.ts';
+import type { Frame } from '../base/frame-reader.ts';
 import { type Transfer, TransferFlag } from '../base/transfer-record.ts';
-import { OutcomeUnknown } from './problems.ts';
+import type { CallWaiter } from './binary-calls.ts';
+import { AnswerUnreadable, OutcomeUnknown } from './problems.ts';
+import { recordsOf } from './transfer-records.ts';
 
 /** `code` 0 = created, otherwise the number of a refusal. */
 export type TransferOutcome = {
@@ -13,20 +16,23 @@ export type TransferOutcome = {
   readonly timestampNs: bigint;
 };
 
+/** Who waits for one transfer: it hears one of the two, once. */
+export interface TransferWaiter {
+  decided(outcome: TransferOutcome): void;
+  failed(error: unknown): void;
+}
+
 export type GathererOptions = {
   readonly transfersMax: number;
   /** 0 = until the end of this turn of the loop. */
   readonly gatherMs: number;
-  readonly send: (transfers: readonly Transfer[], deadlineMs: number) => Promise<TransfersCreated>;
+  readonly send: (records: Uint8Array, deadlineMs: number, waiter: CallWaiter) => void;
 };
 
-type Member = {
-  readonly transfer: Transfer;
-  readonly resolve: (outcome: TransferOutcome) => void;
-  readonly reject: (error: unknown) => void;
+export type AddOptions = {
+  readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
-  readonly onAbort: () => void;
-  isSent: boolean;
+  readonly waiter: TransferWaiter;
 };
 
 export class TransferGatherer {
@@ -40,33 +46,25 @@ export class TransferGatherer {
     this.#options = options;
   }
 
-  add(
-    transfer: Transfer,
-    deadlineMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<TransferOutcome> {
-    if (signal?.aborted === true) return Promise.reject(signal.reason);
-    const { promise, resolve, reject } = Promise.withResolvers<TransferOutcome>();
-    const member: Member = {
-      transfer,
-      resolve,
-      reject,
-      signal,
-      onAbort: () => this.#aborted(member),
-      isSent: false,
-    };
-    signal?.addEventListener('abort', member.onAbort, { once: true });
-    if ((transfer.flags & TransferFlag.linked) !== 0) {
-      // Beside others it would form a chain with a stranger.
+  add(transfer: Transfer, { deadlineMs, signal, waiter }: AddOptions): void {
+    if (signal?.aborted === true) return waiter.failed(signal.reason);
+    const member = new Member(transfer, waiter);
+    if (signal !== undefined) {
+      member.watch(signal, () => {
+        this.#members = this.#members.filter((other) => other !== member);
+      });
+    }
+    const isAlone = this.#options.transfersMax === 1;
+    // Beside others a linked one would form a chain with a stranger.
+    if (isAlone || (transfer.flags & TransferFlag.linked) !== 0) {
       this.#send([member], deadlineMs);
-      return promise;
+      return;
     }
     if (this.#members.length > 0 && this.#deadlineMs !== deadlineMs) this.flush();
     this.#deadlineMs = deadlineMs;
     this.#members.push(member);
     if (this.#members.length >= this.#options.transfersMax) this.flush();
     else this.#schedule();
-    return promise;
   }
 
   /** Sends what has gathered. */
@@ -88,35 +86,83 @@ export class TransferGatherer {
 
   #send(members: readonly Member[], deadlineMs: number): void {
     for (const member of members) member.isSent = true;
-    const transfers = members.map(({ transfer }) => transfer);
-    this.#options.send(transfers, deadlineMs).then(
-      ({ position, timestampNs, codes }) => {
-        for (const [index, member] of members.entries()) {
-          forget(member);
-          const code = codes[index]!;
-          member.resolve({ code, position, timestampNs: timestampNs + BigInt(index) });
-        }
-      },
-      (error: unknown) => {
-        for (const member of members) {
-          forget(member);
-          member.reject(error);
-        }
-      },
-    );
-  }
-
-  #aborted(member: Member): void {
-    const reason: unknown = member.signal?.reason;
-    if (member.isSent) {
-      member.reject(new OutcomeUnknown(1, reason));
-      return;
-    }
-    this.#members = this.#members.filter((other) => other !== member);
-    member.reject(reason);
+    const records = recordsOf(members.map(({ transfer }) => transfer));
+    this.#options.send(records, deadlineMs, new SentTogether(members));
   }
 }
 
-function forget({ signal, onAbort }: Member): void {
-  signal?.removeEventListener('abort', onAbort);
+/** One caller's transfer. */
+class Member {
+  readonly transfer: Transfer;
+  readonly #waiter: TransferWaiter;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+  isSent = false;
+
+  constructor(transfer: Transfer, waiter: TransferWaiter) {
+    this.transfer = transfer;
+    this.#waiter = waiter;
+  }
+
+  /** `takeOut` = it has not been sent and is not to be. */
+  watch(signal: AbortSignal, takeOut: () => void): void {
+    this.#signal = signal;
+    this.#onAbort = () => {
+      if (!this.isSent) takeOut();
+      this.failed(this.isSent ? new OutcomeUnknown(1, signal.reason) : signal.reason);
+    };
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  decided(outcome: TransferOutcome): void {
+    this.#forget();
+    this.#waiter.decided(outcome);
+  }
+
+  failed(error: unknown): void {
+    this.#forget();
+    this.#waiter.failed(error);
+  }
+
+  #forget(): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** Those who travel in one request. */
+class SentTogether implements CallWaiter {
+  readonly #members: readonly Member[];
+
+  constructor(members: readonly Member[]) {
+    this.#members = members;
+  }
+
+  answered(frame: Frame): void {
+    const members = this.#members;
+    let created: TransfersCreated;
+    try {
+      created = transfersCreatedOf(frame, members.length);
+    } catch (error) {
+      this.failed(error);
+      return;
+    }
+    const { position, timestampNs, codes } = created;
+    for (let index = 0; index < members.length; index++) {
+      const code = codes[index]!;
+      members[index]!.decided({ code, position, timestampNs: timestampNs + BigInt(index) });
+    }
+  }
+
+  failed(error: unknown): void {
+    for (const member of this.#members) member.failed(error);
+  }
+}
+
+/** Throws AnswerUnreadable when the frame is not the answer to `count` transfers. */
+export function transfersCreatedOf(frame: Frame, count: number): TransfersCreated {
+  const answer = readCreatedTransfers(frame.payload);
+  if (answer === undefined || answer.codes.length !== count) {
+    throw new AnswerUnreadable('The answer to a batch has another size than the batch.');
+  }
+  return answer;
 }

@@ -113,14 +113,19 @@ export function commandBytes(command: Command): number {
   return COMMAND_FRAME_BYTES + ((command.payload.byteLength + 7) & ~7);
 }
 
-/** Writes frame and payload at `offset` (8-byte aligned); returns the offset after it. */
-export function writeCommand(target: Uint8Array, offset: number, command: Command): number {
+/** Writes the frame of a command whose payload stands behind it already, or soon will. */
+export function writeCommandFrame(target: Uint8Array, offset: number, command: Command): void {
   assert(offset % 8 === 0, 'commands are 8-byte aligned');
   const view = new DataView(target.buffer, target.byteOffset + offset, COMMAND_FRAME_BYTES);
   target.fill(0, offset, offset + COMMAND_FRAME_BYTES);
   view.setUint16(0, command.kind, true);
   view.setUint32(4, command.payload.byteLength, true);
   view.setUint32(8, command.eventCount, true);
+}
+
+/** Writes frame and payload at `offset` (8-byte aligned); returns the offset after it. */
+export function writeCommand(target: Uint8Array, offset: number, command: Command): number {
+  writeCommandFrame(target, offset, command);
   target.set(command.payload, offset + COMMAND_FRAME_BYTES);
   const end = offset + commandBytes(command);
   target.fill(0, offset + COMMAND_FRAME_BYTES + command.payload.byteLength, end);

@@ -1,7 +1,7 @@
 // What the doors (api, later the binary protocol) see of the engine: submit a command, read the
 // state that has been applied, ask how the node is. They know nothing of stations or journals.
 
-import type { OperationalCode } from '../base/errors.ts';
+import type { OperationalCode, OperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { Outcome } from '../domain/outcome.ts';
@@ -43,6 +43,24 @@ export type NodeStatus = {
   readonly tornBytesCut: number;
 };
 
+/**
+ * Who waits for a command. It hears one of the two, once: as soon as there is something to hear,
+ * from inside the station that settles it, so it must not throw and should be quick.
+ */
+export interface Waiter {
+  accepted(result: SubmitResult): void;
+  failed(error: OperationalError): void;
+}
+
+/** What a caller holds of a command that he waits for. */
+export interface Asked {
+  /**
+   * Waits no longer: the waiter hears OUTCOME_UNKNOWN, or OVERLOADED where the command had not been
+   * numbered and so will not happen. Nothing where it has heard already.
+   */
+  abandon(): void;
+}
+
 export interface Engine {
   /**
    * The applied state: read-only for everybody but the applier. Throws NOT_READY while the node
@@ -57,6 +75,12 @@ export interface Engine {
    * command may still happen: OUTCOME_UNKNOWN.
    */
   submit(command: Command, signal: AbortSignal): Promise<SubmitResult>;
+
+  /**
+   * The same for those who ask very often: no promise and no signal are made. `waiter` may hear
+   * before this returns.
+   */
+  ask(command: Command, waiter: Waiter): Asked;
 
   status(): NodeStatus;
 }

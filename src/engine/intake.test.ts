@@ -6,7 +6,8 @@ import { type Command, CommandKind } from '../domain/commands.ts';
 import { OperationalError } from '../base/errors.ts';
 import { Replica } from '../recovery/replica.ts';
 import { MemoryLog } from '../drivers/memory/memory-log.ts';
-import { FOREVER, HandClock, refusalOf, startNode } from '../../test/support/engine-rig.ts';
+import { HandClock, startNode } from '../../test/support/engine-rig.ts';
+import type { Waiter } from './contract.ts';
 import { ClockGuard } from './clock-guard.ts';
 import { Intake } from './intake.ts';
 import { Sequencer } from './sequencer.ts';
@@ -25,6 +26,26 @@ function command(): Command {
   };
 }
 
+/** A waiter that notes what it hears. */
+class Heard implements Waiter {
+  readonly codes: string[] = [];
+  readonly #onHeard: () => void;
+
+  constructor(onHeard: () => void = () => undefined) {
+    this.#onHeard = onHeard;
+  }
+
+  accepted(): void {
+    this.codes.push('accepted');
+    this.#onHeard();
+  }
+
+  failed(error: OperationalError): void {
+    this.codes.push(error.code);
+    this.#onHeard();
+  }
+}
+
 function openIntake(): Intake {
   const intake = new Intake({ commandsMax: 1000, bytesMax: 64 * 1024 * 1024 }, () => {});
   intake.open();
@@ -35,7 +56,7 @@ function openIntake(): Intake {
 function passThrough(intake: Intake): WeakRef<Uint8Array>[] {
   return Array.from({ length: TAKEN }, () => {
     const passing = command();
-    intake.submit(passing, FOREVER).catch(() => undefined);
+    intake.ask(passing, new Heard());
     const [ticket] = intake.take(2 * PAYLOAD_BYTES - 1);
     assert.ok(ticket !== undefined);
     ticket.reject(new OperationalError('OUTCOME_UNKNOWN'));
@@ -46,7 +67,7 @@ function passThrough(intake: Intake): WeakRef<Uint8Array>[] {
 test('what was taken from a queue that never runs empty is not held by it', async () => {
   const intake = openIntake();
   for (let count = 0; count < 3; count++) {
-    intake.submit(command(), FOREVER).catch(() => undefined);
+    intake.ask(command(), new Heard());
   }
   const payloads = passThrough(intake);
   assert.equal(intake.commands, 3);
@@ -79,7 +100,29 @@ test('a command that was taken and could not be sealed is answered as unknown', 
     clockGuard: new ClockGuard(new HandClock()),
     opening,
   });
-  const submitted = refusalOf(intake.submit(command(), FOREVER));
+  const heard = new Heard();
+  intake.ask(command(), heard);
   assert.throws(() => sequencer.next({ probe: false }), /broken on purpose/);
-  assert.equal((await submitted).code, 'OUTCOME_UNKNOWN');
+  assert.deepEqual(heard.codes, ['OUTCOME_UNKNOWN']);
+});
+
+test('who abandons hears of it once, and what he may conclude', () => {
+  const intake = openIntake();
+  const [waiting, numbered] = [new Heard(), new Heard()];
+  const early = intake.ask(command(), numbered);
+  assert.equal(intake.take(2 * PAYLOAD_BYTES - 1)[0], early);
+  const late = intake.ask(command(), waiting);
+  for (const ticket of [early, late, early, late]) ticket.abandon();
+  early.reject(new OperationalError('SHUTTING_DOWN'));
+  assert.deepEqual([numbered.codes, waiting.codes], [['OUTCOME_UNKNOWN'], ['OVERLOADED']]);
+  assert.deepEqual(intake.take(PAYLOAD_BYTES * 2), []);
+});
+
+test('who asks again while all that wait are refused is queued, not forgotten', () => {
+  const intake = openIntake();
+  const again = new Heard();
+  intake.ask(command(), new Heard(() => intake.ask(command(), again)));
+  intake.rejectAll(new OperationalError('JOURNAL_FULL'));
+  assert.deepEqual([intake.commands, again.codes], [1, []]);
+  assert.equal(intake.bytes, intake.take(2 * PAYLOAD_BYTES)[0]?.bytes);
 });

@@ -4,7 +4,7 @@
 import { OperationalError } from '../base/errors.ts';
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES } from '../base/limits.ts';
 import type { Command } from '../domain/commands.ts';
-import type { SubmitResult } from './contract.ts';
+import type { Waiter } from './contract.ts';
 import { Ticket } from './ticket.ts';
 
 export type IntakeBounds = { readonly commandsMax: number; readonly bytesMax: number };
@@ -41,36 +41,33 @@ export class Intake {
     this.#closedBy = error;
   }
 
-  submit(command: Command, signal: AbortSignal): Promise<SubmitResult> {
-    if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
-    const ticket = new Ticket(command);
-    if (ENTRY_HEADER_BYTES + ticket.bytes > ENTRY_BYTES_MAX) {
-      return Promise.reject(
-        new OperationalError('OVERLOADED', {
-          detail: `A command of ${ticket.bytes} bytes does not fit an entry of ${ENTRY_BYTES_MAX}.`,
-        }),
-      );
-    }
-    if (
-      this.commands >= this.#bounds.commandsMax ||
-      this.#bytes + ticket.bytes > this.#bounds.bytesMax
-    ) {
-      return Promise.reject(
-        new OperationalError('OVERLOADED', {
-          detail: `${this.commands} commands (${this.#bytes} bytes) are waiting already.`,
-        }),
-      );
-    }
-    if (signal.aborted) {
-      ticket.abandon();
-      return ticket.promise;
+  /** Queues the command or refuses it: then `waiter` has heard of it when this returns. */
+  ask(command: Command, waiter: Waiter): Ticket {
+    const ticket = new Ticket(command, waiter);
+    const refusal = this.#refusal(ticket);
+    if (refusal !== undefined) {
+      ticket.reject(refusal);
+      return ticket;
     }
     this.#queue.push(ticket);
     this.#bytes += ticket.bytes;
-    const abandon = (): void => ticket.abandon();
-    signal.addEventListener('abort', abandon, { once: true });
     this.#onArrival();
-    return ticket.promise.finally(() => signal.removeEventListener('abort', abandon));
+    return ticket;
+  }
+
+  #refusal({ bytes }: Ticket): OperationalError | undefined {
+    if (this.#closedBy !== undefined) return this.#closedBy;
+    if (ENTRY_HEADER_BYTES + bytes > ENTRY_BYTES_MAX) {
+      return new OperationalError('OVERLOADED', {
+        detail: `A command of ${bytes} bytes does not fit an entry of ${ENTRY_BYTES_MAX}.`,
+      });
+    }
+    if (this.commands >= this.#bounds.commandsMax || this.#bytes + bytes > this.#bounds.bytesMax) {
+      return new OperationalError('OVERLOADED', {
+        detail: `${this.commands} commands (${this.#bytes} bytes) are waiting already.`,
+      });
+    }
+    return undefined;
   }
 
   /**
@@ -97,10 +94,12 @@ export class Intake {
 
   /** Refuses everything that waits. */
   rejectAll(error: OperationalError): void {
-    for (const ticket of this.#queue.slice(this.#head)) ticket?.reject(error);
+    const waiting = this.#queue.slice(this.#head);
     this.#queue = [];
     this.#head = 0;
     this.#bytes = 0;
+    // Who hears the refusal may ask again at once: that one waits in the new queue.
+    for (const ticket of waiting) ticket?.reject(error);
   }
 
   #compact(): void {

@@ -14,9 +14,10 @@ import { ReaderRule } from '../recovery/reader-rule.ts';
 import { Replica } from '../recovery/replica.ts';
 import { type Appender, createAppender } from './appender.ts';
 import { ClockGuard } from './clock-guard.ts';
-import type { Engine, NodeRole, NodeStatus, SubmitResult } from './contract.ts';
+import type { Asked, Engine, NodeRole, NodeStatus, SubmitResult, Waiter } from './contract.ts';
 import { Intake, type IntakeBounds } from './intake.ts';
 import type { EngineObserver } from './observer.ts';
+import { submitByAsking } from './promised.ts';
 import { type AppliedListener, Publisher } from './publisher.ts';
 import { type CandidateOptions, openEpoch } from './roles/candidate.ts';
 import { Leading } from './roles/leading.ts';
@@ -47,6 +48,7 @@ export class HoldfastNode implements Engine {
   readonly #options: NodeOptions;
   readonly #replica = new Replica();
   readonly #intake: Intake;
+  readonly #ask: Engine['ask'] = (command, waiter) => this.#intake.ask(command, waiter);
   readonly #publisher = new Publisher();
   readonly #ending = new AbortController();
   #leading: Leading | undefined;
@@ -78,7 +80,11 @@ export class HoldfastNode implements Engine {
   }
 
   submit(command: Command, signal: AbortSignal): Promise<SubmitResult> {
-    return this.#intake.submit(command, signal);
+    return submitByAsking(this.#ask, command, signal);
+  }
+
+  ask(command: Command, waiter: Waiter): Asked {
+    return this.#intake.ask(command, waiter);
   }
 
   subscribe(listener: AppliedListener): () => void {

@@ -11,10 +11,12 @@ export function respond(batch: Batch, outcomes: readonly Outcome[]): void {
     outcomes.length === batch.ownCommands + batch.tickets.length,
     'I5: one outcome for each command',
   );
-  for (const [index, ticket] of batch.tickets.entries()) {
-    const outcome = outcomes[batch.ownCommands + index];
+  const { tickets, ownCommands } = batch;
+  const { position } = batch.entry;
+  for (let index = 0; index < tickets.length; index++) {
+    const outcome = outcomes[ownCommands + index];
     assert(outcome !== undefined, 'I5: one outcome for each command');
-    ticket.resolve({ outcome, position: batch.entry.position });
+    tickets[index]!.resolve({ outcome, position });
   }
 }
 

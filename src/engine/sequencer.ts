@@ -5,10 +5,17 @@ import { assert } from '../base/assert.ts';
 import { type Entry, EntryKind, sealEntry } from '../base/entry.ts';
 import { OperationalError } from '../base/errors.ts';
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES } from '../base/limits.ts';
-import { type Command, commandBytes, tickCommand, writeCommand } from '../domain/commands.ts';
+import {
+  type Command,
+  commandBytes,
+  tickCommand,
+  writeCommand,
+  writeCommandFrame,
+} from '../domain/commands.ts';
 import { nextDeadlineNs } from '../domain/domain.ts';
 import { type Replica, sha256 } from '../recovery/replica.ts';
 import { CLOCK_JUMP_MS_MAX, type ClockGuard } from './clock-guard.ts';
+import { takeRoomOf } from './entry-room.ts';
 import type { Intake } from './intake.ts';
 import type { Ticket } from './ticket.ts';
 
@@ -115,9 +122,7 @@ export class Sequencer {
       bodyBytes += commandBytes(command);
       eventCount += command.eventCount;
     }
-    const bytes = new Uint8Array(ENTRY_HEADER_BYTES + bodyBytes);
-    let offset = ENTRY_HEADER_BYTES;
-    for (const command of commands) offset = writeCommand(bytes, offset, command);
+    const bytes = bytesOf(commands, bodyBytes);
     return sealEntry(
       {
         kind: EntryKind.commands,
@@ -139,4 +144,18 @@ export class Sequencer {
       sha256,
     );
   }
+}
+
+/** Room for the header, and the body behind it. */
+function bytesOf(commands: readonly Command[], bodyBytes: number): Uint8Array<ArrayBuffer> {
+  const [first] = commands;
+  const room = commands.length === 1 && first !== undefined ? takeRoomOf(first.payload) : undefined;
+  if (room !== undefined && first !== undefined) {
+    writeCommandFrame(room, ENTRY_HEADER_BYTES, first);
+    return room;
+  }
+  const bytes = new Uint8Array(ENTRY_HEADER_BYTES + bodyBytes);
+  let offset = ENTRY_HEADER_BYTES;
+  for (const command of commands) offset = writeCommand(bytes, offset, command);
+  return bytes;
 }

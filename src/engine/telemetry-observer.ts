@@ -107,8 +107,10 @@ function countTransfers(applied: AppliedEntry, metrics: Metrics): void {
   let total = 0;
   for (const outcome of applied.outcomes) {
     if (outcome.kind !== CommandKind.transfers) continue;
-    total += outcome.codes.length;
-    for (const code of outcome.codes) {
+    const { codes } = outcome;
+    total += codes.length;
+    for (let index = 0; index < codes.length; index++) {
+      const code = codes[index];
       if (code === CREATED) created++;
       else if (code === REFUSAL.exists) exists++;
     }

@@ -3,46 +3,44 @@
 
 import { OperationalError } from '../base/errors.ts';
 import { type Command, commandBytes } from '../domain/commands.ts';
-import type { SubmitResult } from './contract.ts';
+import type { Asked, SubmitResult, Waiter } from './contract.ts';
 
-export class Ticket {
+export class Ticket implements Asked {
   readonly command: Command;
   /** Bytes that the command takes in an entry. */
   readonly bytes: number;
-  readonly promise: Promise<SubmitResult>;
-  readonly #resolve: (result: SubmitResult) => void;
-  readonly #reject: (error: OperationalError) => void;
-  #settled = false;
+  /** Whoever has been answered is let go at once; nobody is told twice. */
+  #waiter: Waiter | undefined;
   /** Set by the sequencer: from now on the command may happen. */
   numbered = false;
 
-  constructor(command: Command) {
+  constructor(command: Command, waiter: Waiter) {
     this.command = command;
     this.bytes = commandBytes(command);
-    const { promise, resolve, reject } = Promise.withResolvers<SubmitResult>();
-    this.promise = promise;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#waiter = waiter;
   }
 
   get settled(): boolean {
-    return this.#settled;
+    return this.#waiter === undefined;
   }
 
+  /** As `reject`: nothing happens where the caller left. */
   resolve(result: SubmitResult): void {
-    this.#settled = true;
-    this.#resolve(result);
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.accepted(result);
   }
 
   /** Settles with an error; a ticket that is settled already (its caller left) stays as it is. */
   reject(error: OperationalError): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#reject(error);
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.failed(error);
   }
 
   /** The caller waits no longer. What he may conclude depends on how far the command came. */
   abandon(): void {
+    if (this.settled) return;
     this.reject(
       this.numbered
         ? new OperationalError('OUTCOME_UNKNOWN', {

@@ -91,20 +91,24 @@ export class Replica {
   }
 
   #extendDigest(outcomes: readonly Outcome[]): void {
-    const parts: Uint8Array[] = [this.#outcomeDigest];
-    const numbers = new Uint8Array(16);
-    const view = new DataView(numbers.buffer);
-    view.setBigUint64(0, BigInt(this.#position), true);
+    let codes = 0;
+    for (const outcome of outcomes) codes += outcome.codes.length;
+    const bytes = new Uint8Array(DIGEST_BYTES + 16 + 2 * codes);
+    bytes.set(this.#outcomeDigest);
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(DIGEST_BYTES, BigInt(this.#position), true);
     const mix = stateMix(this.state);
-    view.setUint32(8, mix[0] ?? 0, true);
-    view.setUint32(12, mix[1] ?? 0, true);
-    parts.push(numbers);
+    view.setUint32(DIGEST_BYTES + 8, mix[0] ?? 0, true);
+    view.setUint32(DIGEST_BYTES + 12, mix[1] ?? 0, true);
+    let offset = DIGEST_BYTES + 16;
     for (const outcome of outcomes) {
-      parts.push(
-        new Uint8Array(outcome.codes.buffer, outcome.codes.byteOffset, outcome.codes.byteLength),
-      );
+      // One by one: a view of so few bytes would first give each array memory of its own.
+      for (let index = 0; index < outcome.codes.length; index++) {
+        view.setUint16(offset, outcome.codes[index]!, true);
+        offset += 2;
+      }
     }
-    this.#outcomeDigest = sha256(Buffer.concat(parts));
+    this.#outcomeDigest = sha256(bytes);
     this.#digests.set(this.#position, this.#outcomeDigest);
     this.#digests.delete(this.#position - DIGESTS_KEPT);
   }

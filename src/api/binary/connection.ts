@@ -18,6 +18,7 @@ import {
   textFrame,
 } from '../../base/protocol.ts';
 import type { Engine, SubmitResult } from '../../engine/contract.ts';
+import { newPayloadRoom } from '../../engine/entry-room.ts';
 import { problemOf } from '../answer-problem.ts';
 import type { KeyCheck } from '../auth.ts';
 import { ApiProblem, problemDocument } from '../problems.ts';
@@ -28,6 +29,7 @@ import { faultProblem } from './faults.ts';
 import { readHello, welcomeText } from './hello.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { Outbox } from './outbox.ts';
+import { type PendingOwner, PendingRequest, PendingRequests } from './pending-requests.ts';
 import { type Answer, type Request, readRequest } from './requests.ts';
 
 export type ConnectionOptions = {
@@ -43,15 +45,6 @@ export type ConnectionOptions = {
   readonly onClosed: (connection: Connection) => void;
 };
 
-/** A request whose outcome is awaited. */
-type Pending = {
-  readonly kind: number;
-  readonly request: number;
-  readonly payloadBytes: number;
-  readonly startedMs: number;
-  readonly controller: AbortController;
-};
-
 /** `ending`: nothing is read any more, the last bytes are on their way. */
 type State = 'hello' | 'open' | 'ending' | 'closed';
 
@@ -59,7 +52,11 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #reader: FrameReader;
   readonly #outbox: Outbox;
-  readonly #pending = new Set<Pending>();
+  readonly #pending = new PendingRequests();
+  readonly #owner: PendingOwner = {
+    accepted: (pending, result) => this.#accepted(pending, result),
+    failed: (pending, error) => this.#failed(pending, error),
+  };
   readonly #goOn = (): void => this.#read();
   #state: State = 'hello';
   #version = PROTOCOL_VERSION;
@@ -131,10 +128,7 @@ export class Connection {
       if (nowMs - this.#endingMs > bounds.lingerMs) socket.destroy();
       return;
     }
-    for (const pending of this.#pending) {
-      if (nowMs - pending.startedMs < bounds.outcomeWaitMs) break;
-      pending.controller.abort();
-    }
+    this.#pending.abandonThrough(nowMs - bounds.outcomeWaitMs);
     if (this.#state === 'hello') {
       if (nowMs - this.#openedMs > bounds.helloMs) {
         this.#fail(new ApiProblem('request_too_slow', { detail: 'No hello came in time.' }), 0);
@@ -147,7 +141,7 @@ export class Connection {
       socket.destroy();
     } else if (this.#isStalled(nowMs)) {
       this.#fail(new ApiProblem('request_too_slow'), 0);
-    } else if (this.#pending.size === 0 && nowMs - this.#heardMs > bounds.idleMs) {
+    } else if (this.#pending.isEmpty && nowMs - this.#heardMs > bounds.idleMs) {
       this.#send(FrameKind.goodbye, 0, textFrame('{"reason":"idle"}'));
       this.#end();
     }
@@ -274,32 +268,33 @@ export class Connection {
       return;
     }
     const { command, answer } = asked;
-    const controller = new AbortController();
     const startedMs = this.#heardMs;
-    const pending: Pending = { kind, request, payloadBytes, startedMs, controller };
+    const pending = new PendingRequest(this.#owner, {
+      kind,
+      request,
+      payloadBytes,
+      startedMs,
+      answer,
+    });
     this.#pending.add(pending);
-    this.#options.engine.submit(command, controller.signal).then(
-      (result) => this.#accepted(pending, result, answer),
-      (error: unknown) => this.#rejected(pending, error),
-    );
+    pending.asked = this.#options.engine.ask(command, pending);
   }
 
-  #accepted(pending: Pending, result: SubmitResult, answer: (result: SubmitResult) => Answer) {
-    const { kind, request, payloadBytes } = pending;
+  #accepted(pending: PendingRequest, result: SubmitResult): void {
     let frame: Answer;
     try {
-      frame = answer(result);
+      frame = pending.answer(result);
     } catch (error) {
-      this.#rejected(pending, error);
+      this.#failed(pending, error);
       return;
     }
-    this.#pending.delete(pending);
-    this.#send(kind + FrameKind.answer, request, frame);
-    this.#release(payloadBytes);
+    this.#pending.remove(pending);
+    this.#send(pending.kind + FrameKind.answer, pending.request, frame);
+    this.#release(pending.payloadBytes);
   }
 
-  #rejected(pending: Pending, error: unknown): void {
-    this.#pending.delete(pending);
+  #failed(pending: PendingRequest, error: unknown): void {
+    this.#pending.remove(pending);
     this.#sendProblem(this.#problem(error), pending.request);
     this.#release(pending.payloadBytes);
   }
@@ -357,15 +352,14 @@ export class Connection {
     const heldBytes = this.#heldBytes;
     this.#heldBytes = 0;
     budget.release(heldBytes);
-    for (const pending of this.#pending) pending.controller.abort();
+    this.#pending.abandonThrough(Number.POSITIVE_INFINITY);
     onClosed(this);
   }
 }
 
 const SMALL_PAYLOAD_BYTES_MAX = 4096;
 
-/** Small ones share the runtime's pool; a large one has memory of its own, which is not zeroed. */
+/** Small ones share the runtime's pool; a large one is read where it will stand in its entry. */
 function allocatePayload(bytes: number): Uint8Array {
-  const isSmall = bytes <= SMALL_PAYLOAD_BYTES_MAX;
-  return isSmall ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
+  return bytes <= SMALL_PAYLOAD_BYTES_MAX ? Buffer.allocUnsafe(bytes) : newPayloadRoom(bytes);
 }

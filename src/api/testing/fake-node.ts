@@ -4,12 +4,29 @@
 import { OperationalError, type OperationalCode } from '../../base/errors.ts';
 import type { Command } from '../../domain/commands.ts';
 import { type DomainState, apply, createState, image } from '../../domain/domain.ts';
-import type { Engine, NodeRole, NodeStatus, SubmitResult } from '../../engine/contract.ts';
+import type {
+  Asked,
+  Engine,
+  NodeRole,
+  NodeStatus,
+  SubmitResult,
+  Waiter,
+} from '../../engine/contract.ts';
 import { type HttpServer, type HttpServerOptions, createHttpServer } from '../server.ts';
 
 export const FAKE_API_KEY = 'hf_test_key';
 /** 2026-01-01: ids made for this time are neither old nor ahead. */
 export const FAKE_TIME_MS = 1_767_225_600_000;
+
+/** `Engine.ask` of an engine that has only `submit`. */
+export function askBySubmitting(submit: Engine['submit'], command: Command, waiter: Waiter): Asked {
+  const controller = new AbortController();
+  submit(command, controller.signal).then(
+    (result) => waiter.accepted(result),
+    (error: unknown) => waiter.failed(error as OperationalError),
+  );
+  return { abandon: () => controller.abort() };
+}
 
 export class FakeEngine implements Engine {
   readonly #books: DomainState = createState();
@@ -47,6 +64,10 @@ export class FakeEngine implements Engine {
         reject(new OperationalError('OUTCOME_UNKNOWN'));
       });
     });
+  }
+
+  ask(command: Command, waiter: Waiter): Asked {
+    return askBySubmitting((asked, signal) => this.submit(asked, signal), command, waiter);
   }
 
   status(): NodeStatus {

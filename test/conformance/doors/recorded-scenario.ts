@@ -4,7 +4,14 @@
 import type { Command } from '../../../src/domain/commands.ts';
 import { type DomainState, apply, createState, image } from '../../../src/domain/domain.ts';
 import type { Outcome, Stamp } from '../../../src/domain/outcome.ts';
-import type { Engine, NodeStatus, SubmitResult } from '../../../src/engine/contract.ts';
+import { askBySubmitting } from '../../../src/api/testing/fake-node.ts';
+import type {
+  Asked,
+  Engine,
+  NodeStatus,
+  SubmitResult,
+  Waiter,
+} from '../../../src/engine/contract.ts';
 import { type Books, NaiveBooks } from '../../model/books.ts';
 import { ScenarioPlayer } from '../../scenarios/scenario.ts';
 
@@ -45,6 +52,10 @@ export class StampedEngine implements Engine {
   submit(command: Command): Promise<SubmitResult> {
     const outcome = apply(this.state, command, this.stamp);
     return Promise.resolve({ outcome, position: this.stamp.position });
+  }
+
+  ask(command: Command, waiter: Waiter): Asked {
+    return askBySubmitting((asked) => this.submit(asked), command, waiter);
   }
 
   status(): NodeStatus {
