@@ -35,7 +35,7 @@ export function readBooks(context: Pick<Context, 'engine'>): Reading {
  * Submits and waits for the outcome, up to the deadline or until the client has gone; the command
  * itself is not called back by either.
  */
-export async function submit(
+export function submit(
   context: Context,
   reply: FastifyReply,
   command: Command,
@@ -44,12 +44,10 @@ export async function submit(
   const abort = () => controller.abort();
   const timer = setTimeout(abort, context.outcomeWaitMs);
   reply.raw.once('close', abort);
-  try {
-    return await context.engine.submit(command, controller.signal);
-  } finally {
+  return context.engine.submit(command, controller.signal).finally(() => {
     clearTimeout(timer);
     reply.raw.removeListener('close', abort);
-  }
+  });
 }
 
 /**

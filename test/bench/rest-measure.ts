@@ -130,9 +130,8 @@ class Rounds {
   readonly #options: RestOptions;
   readonly #rates: number[] = [];
   readonly #latenciesMs: number[][] = [[], []];
-  #requests = 0;
-  #cpuUs = 0;
-  #mainThreadUs = 0;
+  readonly #cpuUs: number[] = [];
+  readonly #mainThreadUs: number[] = [];
 
   constructor(server: Server, options: RestOptions) {
     this.#server = server;
@@ -147,20 +146,20 @@ class Rounds {
     const before = cpuOf(this.#server.pid);
     const { seconds, latenciesMs } = await this.#load();
     const after = cpuOf(this.#server.pid);
-    this.#cpuUs += after.cpuUs - before.cpuUs;
-    this.#mainThreadUs += after.mainThreadUs - before.mainThreadUs;
-    this.#requests += latenciesMs.length;
-    this.#rates.push(latenciesMs.length / seconds);
-    this.#latenciesMs[0]!.push(latenciesMs[Math.floor(latenciesMs.length * 0.5)]!);
-    this.#latenciesMs[1]!.push(latenciesMs[Math.floor(latenciesMs.length * 0.99)]!);
+    const requests = latenciesMs.length;
+    this.#cpuUs.push((after.cpuUs - before.cpuUs) / requests);
+    this.#mainThreadUs.push((after.mainThreadUs - before.mainThreadUs) / requests);
+    this.#rates.push(requests / seconds);
+    this.#latenciesMs[0]!.push(latenciesMs[Math.floor(requests * 0.5)]!);
+    this.#latenciesMs[1]!.push(latenciesMs[Math.floor(requests * 0.99)]!);
   }
 
-  /** The median of the rounds; CPU time is the mean over all. */
+  /** The median of the rounds, each figure for itself. */
   figures(): RestSide {
     return {
       requestsPerSecond: Math.round(median(this.#rates)),
-      cpuUs: rounded(this.#cpuUs / this.#requests, 1),
-      mainThreadUs: rounded(this.#mainThreadUs / this.#requests, 1),
+      cpuUs: rounded(median(this.#cpuUs), 1),
+      mainThreadUs: rounded(median(this.#mainThreadUs), 1),
       msP50: rounded(median(this.#latenciesMs[0]!), 3),
       msP99: rounded(median(this.#latenciesMs[1]!), 3),
     };

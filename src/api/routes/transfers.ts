@@ -7,6 +7,7 @@ import { transfersCommand } from '../../domain/commands.ts';
 import type { DomainState } from '../../domain/domain.ts';
 import { type TransferView, findLedger, findTransfer } from '../../domain/queries.ts';
 import { CREATED, isSuccess } from '../../domain/refusals.ts';
+import type { SubmitResult } from '../../engine/contract.ts';
 import {
   type Context,
   booksAfterOutcome,
@@ -19,12 +20,20 @@ import { readTransfer, readTransfers } from '../input.ts';
 import { batchText, lookupText, transferText } from '../output.ts';
 import { ApiProblem, inputProblem } from '../problems.ts';
 import { NoQuery, TransferLookupRequest } from '../schemas.ts';
+import { shortRoad } from '../short-road.ts';
 
 type Ids = { readonly ids: readonly string[] };
 
 export function transferRoutes(app: FastifyInstance, context: Context): void {
   const schema = { querystring: NoQuery };
-  app.post('/v1/transfers', { schema }, (request, reply) => postTransfer(context, request, reply));
+  const onRequest = shortRoad({
+    context,
+    bodyBytesMax: app.initialConfig.bodyLimit ?? 0,
+    answer: (reply, record, result) => void sendTransfer(context, reply, record, result),
+  });
+  app.post('/v1/transfers', { schema, onRequest }, (request, reply) =>
+    postTransfer(context, request, reply),
+  );
   app.post('/v1/transfers/batch', { schema }, (request, reply) =>
     postTransfers(context, request, reply),
   );
@@ -40,10 +49,20 @@ export function transferRoutes(app: FastifyInstance, context: Context): void {
 
 async function postTransfer(context: Context, request: FastifyRequest, reply: FastifyReply) {
   const record = readTransfer(request.body);
-  const { outcome, position } = await submit(context, reply, transfersCommand(record));
+  const result = await submit(context, reply, transfersCommand(record));
+  return sendTransfer(context, reply, record, result);
+}
+
+/** Answers with the transfer as it stands in the books, or throws what they refused. */
+export function sendTransfer(
+  context: Context,
+  reply: FastifyReply,
+  record: Uint8Array<ArrayBuffer>,
+  { outcome, position }: SubmitResult,
+): FastifyReply {
   const code = outcome.codes[0]!;
   if (!isSuccess(code)) throw refusalProblem(code, position);
-  const sent = decodeTransfer(new DataView(record.buffer), 0);
+  const sent = decodeTransfer(new DataView(record.buffer, record.byteOffset), 0);
   const state = booksAfterOutcome(context);
   const view = findTransfer(state, sent.id) ?? acceptedAsSent(sent, outcome.timeNs);
   return sendJson(reply, code === CREATED ? 201 : 200, position, textOf(state, view));
