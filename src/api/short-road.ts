@@ -11,9 +11,9 @@ import type {
   onRequestHookHandler,
 } from 'fastify';
 import { transfersCommand } from '../domain/commands.ts';
-import type { SubmitResult } from '../engine/contract.ts';
-import { type Context, submit } from './context.ts';
+import type { Context } from './context.ts';
 import { readTransfer } from './input.ts';
+import { OutcomeWaits, type OutcomeWaitsOptions } from './outcome-waits.ts';
 import { inputProblem } from './problems.ts';
 import { readStrictJson } from './strict-json.ts';
 import { readTransferBytes } from './transfer-bytes.ts';
@@ -27,11 +27,7 @@ export type ShortRoadOptions = {
   /** The limit of the ordinary road, which says so where a body is larger. */
   readonly bodyBytesMax: number;
   /** Sends the answer; may throw what the books refused. */
-  readonly answer: (
-    reply: FastifyReply,
-    record: Uint8Array<ArrayBuffer>,
-    result: SubmitResult,
-  ) => void;
+  readonly answer: OutcomeWaitsOptions['answer'];
 };
 
 /** A hook that answers what is plain, and hands on what is not. */
@@ -41,6 +37,8 @@ export function shortRoad({
   answer,
 }: ShortRoadOptions): onRequestHookHandler {
   const lengthMax = Math.min(bodyBytesMax, SHORT_BODY_BYTES_MAX);
+  const { engine, outcomeWaitMs } = context;
+  const waits = new OutcomeWaits({ engine, outcomeWaitMs, answer });
   return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => {
     if (!isPlain(request.raw, lengthMax)) return done();
     readBody(request.raw, (body) => carryOut(reply, body));
@@ -49,9 +47,7 @@ export function shortRoad({
   function carryOut(reply: FastifyReply, body: Buffer): void {
     try {
       const record = readTransferBytes(body) ?? readTheLongWay(body);
-      submit(context, reply, transfersCommand(record))
-        .then((result) => answer(reply, record, result))
-        .catch((error: unknown) => reply.send(error));
+      waits.begin(reply, record, transfersCommand(record));
     } catch (error) {
       reply.send(error);
     }
