@@ -9,6 +9,7 @@
 import type { FastifyReply } from 'fastify';
 import type { Command } from '../domain/commands.ts';
 import type { Asked, Engine, SubmitResult, Waiter } from '../engine/contract.ts';
+import { type JsonAnswer, sendJsonBare } from './context.ts';
 
 type Outcome =
   | { readonly kind: 'accepted'; readonly result: SubmitResult }
@@ -18,12 +19,8 @@ export type OutcomeWaitsOptions = {
   readonly engine: Engine;
   /** A request waits so long; then it hears that the outcome is unknown. */
   readonly outcomeWaitMs: number;
-  /** Sends the answer; what it throws is sent as a problem. */
-  readonly answer: (
-    reply: FastifyReply,
-    record: Uint8Array<ArrayBuffer>,
-    result: SubmitResult,
-  ) => void;
+  /** The answer; what it throws is sent as a problem. */
+  readonly answer: (record: Uint8Array<ArrayBuffer>, result: SubmitResult) => JsonAnswer;
 };
 
 export class OutcomeWaits {
@@ -68,8 +65,11 @@ export class OutcomeWaits {
 
   #answer({ reply, record, outcome }: Wait): void {
     try {
-      if (outcome?.kind === 'accepted') this.#options.answer(reply, record, outcome.result);
-      else reply.send(outcome?.error);
+      if (outcome?.kind === 'accepted') {
+        sendJsonBare(reply, this.#options.answer(record, outcome.result));
+      } else {
+        reply.send(outcome?.error);
+      }
     } catch (error) {
       reply.send(error);
     }

@@ -26,7 +26,7 @@ export type ShortRoadOptions = {
   readonly context: Context;
   /** The limit of the ordinary road, which says so where a body is larger. */
   readonly bodyBytesMax: number;
-  /** Sends the answer; may throw what the books refused. */
+  /** May throw what the books refused. */
   readonly answer: OutcomeWaitsOptions['answer'];
 };
 

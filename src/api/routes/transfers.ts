@@ -10,6 +10,7 @@ import { CREATED, isSuccess } from '../../domain/refusals.ts';
 import type { SubmitResult } from '../../engine/contract.ts';
 import {
   type Context,
+  type JsonAnswer,
   booksAfterOutcome,
   readBooks,
   refusalProblem,
@@ -29,7 +30,7 @@ export function transferRoutes(app: FastifyInstance, context: Context): void {
   const onRequest = shortRoad({
     context,
     bodyBytesMax: app.initialConfig.bodyLimit ?? 0,
-    answer: (reply, record, result) => void sendTransfer(context, reply, record, result),
+    answer: (record, result) => answerOf(context, record, result),
   });
   app.post('/v1/transfers', { schema, onRequest }, (request, reply) =>
     postTransfer(context, request, reply),
@@ -50,22 +51,22 @@ export function transferRoutes(app: FastifyInstance, context: Context): void {
 async function postTransfer(context: Context, request: FastifyRequest, reply: FastifyReply) {
   const record = readTransfer(request.body);
   const result = await submit(context, reply, transfersCommand(record));
-  return sendTransfer(context, reply, record, result);
+  const { status, position, text } = answerOf(context, record, result);
+  return sendJson(reply, status, position, text);
 }
 
-/** Answers with the transfer as it stands in the books, or throws what they refused. */
-export function sendTransfer(
+/** The transfer as it stands in the books; throws what they refused. */
+function answerOf(
   context: Context,
-  reply: FastifyReply,
   record: Uint8Array<ArrayBuffer>,
   { outcome, position }: SubmitResult,
-): FastifyReply {
+): JsonAnswer {
   const code = outcome.codes[0]!;
   if (!isSuccess(code)) throw refusalProblem(code, position);
   const sent = decodeTransfer(new DataView(record.buffer, record.byteOffset), 0);
   const state = booksAfterOutcome(context);
   const view = findTransfer(state, sent.id) ?? acceptedAsSent(sent, outcome.timeNs);
-  return sendJson(reply, code === CREATED ? 201 : 200, position, textOf(state, view));
+  return { status: code === CREATED ? 201 : 200, position, text: textOf(state, view) };
 }
 
 /**
