@@ -1,8 +1,14 @@
 // Transfers: done one by one or in batches, read by id.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { parseId } from '../../base/ids.ts';
-import { type Transfer, TransferFlag, decodeTransfer } from '../../base/transfer-record.ts';
+import { parseId, readId } from '../../base/ids.ts';
+import {
+  TRANSFER_BYTES,
+  type Transfer,
+  TransferFlag,
+  TransferOffset,
+  decodeTransfer,
+} from '../../base/transfer-record.ts';
 import { transfersCommand } from '../../domain/commands.ts';
 import type { DomainState } from '../../domain/domain.ts';
 import { type TransferView, findLedger, findTransfer } from '../../domain/queries.ts';
@@ -63,9 +69,11 @@ function answerOf(
 ): JsonAnswer {
   const code = outcome.codes[0]!;
   if (!isSuccess(code)) throw refusalProblem(code, position);
-  const sent = decodeTransfer(new DataView(record.buffer, record.byteOffset), 0);
+  const sent = new DataView(record.buffer, record.byteOffset, TRANSFER_BYTES);
   const state = booksAfterOutcome(context);
-  const view = findTransfer(state, sent.id) ?? acceptedAsSent(sent, outcome.timeNs);
+  const view =
+    findTransfer(state, readId(sent, TransferOffset.id)) ??
+    acceptedAsSent(decodeTransfer(sent, 0), outcome.timeNs);
   return { status: code === CREATED ? 201 : 200, position, text: textOf(state, view) };
 }
 
