@@ -18,6 +18,15 @@ export type Context = {
 
 export type Reading = { readonly state: DomainState; readonly position: number };
 
+/** An answer whose text is JSON already. */
+export type JsonAnswer = {
+  readonly status: number;
+  readonly position: number;
+  readonly text: string;
+};
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
 /** Roles whose state is the books at a position, and not something half restored. */
 const READING_ROLES: ReadonlySet<NodeRole> = new Set(['following', 'leading', 'draining']);
 
@@ -35,7 +44,7 @@ export function readBooks(context: Pick<Context, 'engine'>): Reading {
  * Submits and waits for the outcome, up to the deadline or until the client has gone; the command
  * itself is not called back by either.
  */
-export async function submit(
+export function submit(
   context: Context,
   reply: FastifyReply,
   command: Command,
@@ -44,12 +53,10 @@ export async function submit(
   const abort = () => controller.abort();
   const timer = setTimeout(abort, context.outcomeWaitMs);
   reply.raw.once('close', abort);
-  try {
-    return await context.engine.submit(command, controller.signal);
-  } finally {
+  return context.engine.submit(command, controller.signal).finally(() => {
     clearTimeout(timer);
     reply.raw.removeListener('close', abort);
-  }
+  });
 }
 
 /**
@@ -74,9 +81,27 @@ export function sendJson(
 ): FastifyReply {
   return reply
     .code(status)
-    .header('Content-Type', 'application/json; charset=utf-8')
+    .header('Content-Type', JSON_TYPE)
     .header('Holdfast-Position', position)
     .send(text);
+}
+
+/**
+ * The same, written by Node alone: for the short road. The framework would look at each header
+ * again and measure the text. It must be ASCII.
+ */
+export function sendJsonBare(reply: FastifyReply, { status, position, text }: JsonAnswer): void {
+  reply.raw.writeHead(status, [
+    'request-id',
+    reply.request.id,
+    'content-type',
+    JSON_TYPE,
+    'holdfast-position',
+    String(position),
+    'content-length',
+    String(text.length),
+  ]);
+  reply.raw.end(text, 'latin1');
 }
 
 /** What the books refused, as a problem. */

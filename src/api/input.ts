@@ -74,7 +74,7 @@ type TransferField = {
   readonly write: (record: DataView, offset: number, value: unknown) => FieldFault | undefined;
 };
 
-const TRANSFER_FIELDS: ReadonlyMap<string, TransferField> = new Map([
+export const TRANSFER_FIELDS: ReadonlyMap<string, TransferField> = new Map([
   ['id', idField(1 << 0, 'transfer', TransferOffset.id)],
   ['debit_account_id', idField(1 << 1, 'account', TransferOffset.debitAccountId)],
   ['credit_account_id', idField(1 << 2, 'account', TransferOffset.creditAccountId)],
@@ -98,6 +98,10 @@ export function writeMember(
 ): FieldFault | undefined {
   return TRANSFER_FIELDS.get(name)!.write(record, 0, value);
 }
+const ZERO = 0x30;
+const TWO_32 = 2 ** 32;
+/** 10^15 - 1 is below 2^53. */
+const SHORT_DIGITS_MAX = 15;
 const AMOUNT_BIT = 1 << 3;
 const ORDINARY_REQUIRED = [
   'id',
@@ -110,6 +114,7 @@ const ORDINARY_REQUIRED = [
 const RESOLVING_REQUIRED = ['id', 'pending_id'];
 const ORDINARY_BITS = bitsOf(ORDINARY_REQUIRED);
 const RESOLVING_BITS = bitsOf(RESOLVING_REQUIRED);
+const NONE: readonly string[] = [];
 
 /** The record of the one transfer that is the body. */
 export function readTransfer(body: unknown): Uint8Array<ArrayBuffer> {
@@ -162,19 +167,31 @@ function writeTransfer(
     const fault = field.write(record, offset, value[name]);
     if (fault !== undefined) addError(errors, faultError(childPointer(pointer, name), fault));
   }
+  for (const name of missingMembers(record, offset, seen)) {
+    addError(errors, requiredField(childPointer(pointer, name)));
+  }
+  fillAmount(record, offset, seen);
+}
+
+/**
+ * What a transfer lacks whose members were written into the record; `seen` has their bits. Whether
+ * it is a post or a void is in the record.
+ */
+export function missingMembers(record: DataView, offset: number, seen: number): readonly string[] {
   const flags = record.getUint16(offset + TransferOffset.flags, true);
   const resolves = (flags & (TransferFlag.postPending | TransferFlag.voidPending)) !== 0;
-  if ((~seen & (resolves ? RESOLVING_BITS : ORDINARY_BITS)) !== 0) {
-    for (const name of resolves ? RESOLVING_REQUIRED : ORDINARY_REQUIRED) {
-      const missing = (seen & TRANSFER_FIELDS.get(name)!.bit) === 0;
-      if (missing) addError(errors, requiredField(childPointer(pointer, name)));
-    }
-  }
-  if ((flags & TransferFlag.postPending) !== 0 && (seen & AMOUNT_BIT) === 0) {
-    // Without an amount a post posts all that is held: the books read 2^128 - 1 so.
-    record.setBigUint64(offset + TransferOffset.amount, U64_MAX, true);
-    record.setBigUint64(offset + TransferOffset.amount + 8, U64_MAX, true);
-  }
+  if ((~seen & (resolves ? RESOLVING_BITS : ORDINARY_BITS)) === 0) return NONE;
+  const required = resolves ? RESOLVING_REQUIRED : ORDINARY_REQUIRED;
+  return required.filter((name) => (seen & TRANSFER_FIELDS.get(name)!.bit) === 0);
+}
+
+/** Without an amount a post posts all that is held: the books read 2^128 - 1 so. */
+export function fillAmount(record: DataView, offset: number, seen: number): void {
+  if ((seen & AMOUNT_BIT) !== 0) return;
+  const flags = record.getUint16(offset + TransferOffset.flags, true);
+  if ((flags & TransferFlag.postPending) === 0) return;
+  record.setBigUint64(offset + TransferOffset.amount, U64_MAX, true);
+  record.setBigUint64(offset + TransferOffset.amount + 8, U64_MAX, true);
 }
 
 function bitsOf(names: readonly string[]): number {
@@ -210,11 +227,32 @@ function u32Field(bit: number, position: number): TransferField {
 
 function writeAmount(record: DataView, offset: number, value: unknown): FieldFault | undefined {
   if (typeof value !== 'string') return amountTypeFault(value);
+  if (value.length <= SHORT_DIGITS_MAX) {
+    const short = shortNumber(value);
+    if (short >= 0) {
+      record.setUint32(offset + TransferOffset.amount, short % TWO_32, true);
+      record.setUint32(offset + TransferOffset.amount + 4, Math.floor(short / TWO_32), true);
+      record.setBigUint64(offset + TransferOffset.amount + 8, 0n, true);
+      return undefined;
+    }
+  }
   const amount = parseMinor(value);
   if (typeof amount !== 'bigint') return amountFault(value, amount);
   record.setBigUint64(offset + TransferOffset.amount, amount & U64_MAX, true);
   record.setBigUint64(offset + TransferOffset.amount + 8, amount >> 64n, true);
   return undefined;
+}
+
+/** A decimal number without sign and leading zeros that a double holds exactly; otherwise -1. */
+function shortNumber(text: string): number {
+  if (text.length === 0 || (text.length > 1 && text.charCodeAt(0) === ZERO)) return -1;
+  let value = 0;
+  for (let index = 0; index < text.length; index++) {
+    const digit = text.charCodeAt(index) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 function writeCode(record: DataView, offset: number, value: unknown): FieldFault | undefined {

@@ -2,7 +2,7 @@
 // outcomes and books as JSON. Nothing here decides about money, and whatever goes wrong leaves as a
 // problem document (problems.ts) with the request's id.
 
-import { randomUUIDv7 } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { AssertionFailed } from '../base/assert.ts';
@@ -176,9 +176,9 @@ function encodingProblem(request: FastifyRequest): ApiProblem | undefined {
 }
 
 function bodyProblem(request: FastifyRequest): ApiProblem | undefined {
+  if (request.body !== undefined) return undefined;
   const wantsBody = request.method === 'POST' || request.method === 'PUT';
-  const { bodyOptional } = request.routeOptions.config;
-  if (!wantsBody || bodyOptional === true || request.body !== undefined) return undefined;
+  if (!wantsBody || request.routeOptions.config.bodyOptional === true) return undefined;
   const detail = 'The request has no body.';
   return inputProblem([{ pointer: '', code: 'body_required', detail }]);
 }
@@ -189,8 +189,13 @@ function requestIdOf(request: IncomingMessage): string {
   return typeof given === 'string' && REQUEST_ID_PATTERN.test(given) ? given : newRequestId();
 }
 
+/** 80 random bits of this process and a number: one to look up, not to keep secret. */
+const REQUEST_ID_START = `req_${randomBytes(10).toString('hex')}`;
+let requestNumber = 0;
+
 function newRequestId(): string {
-  return `req_${randomUUIDv7().replaceAll('-', '')}`;
+  requestNumber++;
+  return REQUEST_ID_START + requestNumber.toString(16).padStart(12, '0');
 }
 
 function readBodiesStrictly(app: FastifyInstance): void {

@@ -1,14 +1,22 @@
 // Transfers: done one by one or in batches, read by id.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { parseId } from '../../base/ids.ts';
-import { type Transfer, TransferFlag, decodeTransfer } from '../../base/transfer-record.ts';
+import { parseId, readId } from '../../base/ids.ts';
+import {
+  TRANSFER_BYTES,
+  type Transfer,
+  TransferFlag,
+  TransferOffset,
+  decodeTransfer,
+} from '../../base/transfer-record.ts';
 import { transfersCommand } from '../../domain/commands.ts';
 import type { DomainState } from '../../domain/domain.ts';
 import { type TransferView, findLedger, findTransfer } from '../../domain/queries.ts';
 import { CREATED, isSuccess } from '../../domain/refusals.ts';
+import type { SubmitResult } from '../../engine/contract.ts';
 import {
   type Context,
+  type JsonAnswer,
   booksAfterOutcome,
   readBooks,
   refusalProblem,
@@ -19,12 +27,20 @@ import { readTransfer, readTransfers } from '../input.ts';
 import { batchText, lookupText, transferText } from '../output.ts';
 import { ApiProblem, inputProblem } from '../problems.ts';
 import { NoQuery, TransferLookupRequest } from '../schemas.ts';
+import { shortRoad } from '../short-road.ts';
 
 type Ids = { readonly ids: readonly string[] };
 
 export function transferRoutes(app: FastifyInstance, context: Context): void {
   const schema = { querystring: NoQuery };
-  app.post('/v1/transfers', { schema }, (request, reply) => postTransfer(context, request, reply));
+  const onRequest = shortRoad({
+    context,
+    bodyBytesMax: app.initialConfig.bodyLimit ?? 0,
+    answer: (record, result) => answerOf(context, record, result),
+  });
+  app.post('/v1/transfers', { schema, onRequest }, (request, reply) =>
+    postTransfer(context, request, reply),
+  );
   app.post('/v1/transfers/batch', { schema }, (request, reply) =>
     postTransfers(context, request, reply),
   );
@@ -40,13 +56,25 @@ export function transferRoutes(app: FastifyInstance, context: Context): void {
 
 async function postTransfer(context: Context, request: FastifyRequest, reply: FastifyReply) {
   const record = readTransfer(request.body);
-  const { outcome, position } = await submit(context, reply, transfersCommand(record));
+  const result = await submit(context, reply, transfersCommand(record));
+  const { status, position, text } = answerOf(context, record, result);
+  return sendJson(reply, status, position, text);
+}
+
+/** The transfer as it stands in the books; throws what they refused. */
+function answerOf(
+  context: Context,
+  record: Uint8Array<ArrayBuffer>,
+  { outcome, position }: SubmitResult,
+): JsonAnswer {
   const code = outcome.codes[0]!;
   if (!isSuccess(code)) throw refusalProblem(code, position);
-  const sent = decodeTransfer(new DataView(record.buffer), 0);
+  const sent = new DataView(record.buffer, record.byteOffset, TRANSFER_BYTES);
   const state = booksAfterOutcome(context);
-  const view = findTransfer(state, sent.id) ?? acceptedAsSent(sent, outcome.timeNs);
-  return sendJson(reply, code === CREATED ? 201 : 200, position, textOf(state, view));
+  const view =
+    findTransfer(state, readId(sent, TransferOffset.id)) ??
+    acceptedAsSent(decodeTransfer(sent, 0), outcome.timeNs);
+  return { status: code === CREATED ? 201 : 200, position, text: textOf(state, view) };
 }
 
 /**
