@@ -9,9 +9,10 @@ import { type Machine, lookAtMachine, machineText, quietText } from './support/m
 import { type OptionTable, Settings, helpOf } from './support/settings.ts';
 import { type Budget, type Report, type Table, type Workload, isMet } from './support/workload.ts';
 import { applyWorkload } from './workloads/apply.ts';
+import { singleWorkload } from './workloads/single.ts';
 import { tbWorkload } from './workloads/tb.ts';
 
-const WORKLOADS: readonly Workload[] = [tbWorkload, applyWorkload];
+const WORKLOADS: readonly Workload[] = [tbWorkload, singleWorkload, applyWorkload];
 
 const COMMON: OptionTable = {
   workload: { kind: 'text', fallback: '', text: 'which one; --list names them' },

@@ -20,7 +20,7 @@ type LedgerSums = {
 const ACCOUNTS_COMPARED_MAX = 1_000_000;
 
 /** Debits = credits = what was sent, nothing held; throws BooksWrong. */
-export async function checkSums(client: BinaryClient, amount: number): Promise<void> {
+export async function checkSums(client: BinaryClient, amount: bigint): Promise<void> {
   const books = (await client.status())['books'] as { readonly ledgers: readonly LedgerSums[] };
   const sums = books.ledgers.find(({ ledger }) => ledger === LEDGER);
   const sent = String(amount);
@@ -32,7 +32,7 @@ export async function checkSums(client: BinaryClient, amount: number): Promise<v
 
 /** Sums, and the balances of every account (of up to a million accounts). */
 export async function checkBooks(client: BinaryClient, expected: ExpectedBooks): Promise<void> {
-  await checkSums(client, expected.amount);
+  await checkSums(client, BigInt(expected.amount));
   const accounts = expected.debits.length;
   if (accounts > ACCOUNTS_COMPARED_MAX) return;
   for (let first = 0; first < accounts; first += LOOKUP_IDS_MAX) {

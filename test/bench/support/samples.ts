@@ -19,17 +19,13 @@ export class Samples {
     this.#values[this.#count++] = value;
   }
 
-  /** A value that `share` of all do not exceed; null where nothing was measured. */
-  percentiles<Share extends number>(shares: readonly Share[]): Record<Share, number | null> {
+  /** Sorts once; the answer gives a value that `share` of all do not exceed, null for none. */
+  quantiles(): (share: number) => number | null {
     const sorted = this.#values.slice(0, this.#count).sort();
-    const of = (share: number): number | null => {
+    return (share) => {
       const value = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
       return value === undefined ? null : rounded(value, 3);
     };
-    return Object.fromEntries(shares.map((share) => [share, of(share)])) as Record<
-      Share,
-      number | null
-    >;
   }
 }
 

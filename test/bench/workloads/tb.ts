@@ -20,7 +20,6 @@ import type { Budget, Figure, Report, Surroundings, Workload } from '../support/
 
 const AMOUNT_MEAN = 10_000;
 const MARK_TRANSFERS = 2_000_000;
-const SHARES = [0.01, 0.5, 0.99, 1] as const;
 const BLOCK_BYTES = 2 ** 20;
 const DISTRIBUTIONS: { readonly [name: string]: Distribution } = {
   uniform: 'uniform',
@@ -141,8 +140,8 @@ function reportOf(settings: Settings, loaded: Loaded): Report {
 function figuresOf(settings: Settings, loaded: Loaded) {
   const { load, queries, rawBlocksPerSecond } = loaded;
   const transfers = settings.count('transfers');
-  const batch = load.latenciesMs.percentiles(SHARES);
-  const query = queries?.latenciesMs.percentiles(SHARES);
+  const batch = load.latenciesMs.quantiles();
+  const query = queries?.latenciesMs.quantiles();
   const isMarked = load.markTransfers !== null && load.markSeconds !== null;
   return {
     transfers,
@@ -152,19 +151,19 @@ function figuresOf(settings: Settings, loaded: Loaded) {
     seconds: rounded(load.seconds, 3),
     transfersPerSecond: Math.round(transfers / load.seconds),
     transfersPerSecondFirst2M: isMarked ? Math.round(load.markTransfers / load.markSeconds) : null,
-    batchMsP1: batch[0.01],
-    batchMsP50: batch[0.5],
-    batchMsP99: batch[0.99],
-    batchMsMax: batch[1],
+    batchMsP1: batch(0.01),
+    batchMsP50: batch(0.5),
+    batchMsP99: batch(0.99),
+    batchMsMax: batch(1),
     ...(query === undefined
       ? { queries: queriesText(settings) }
       : {
           queries: queries?.latenciesMs.count ?? 0,
           historyCatchUpMs: rounded(queries?.catchUpMs ?? 0, 3),
-          queryMsP1: query[0.01],
-          queryMsP50: query[0.5],
-          queryMsP99: query[0.99],
-          queryMsMax: query[1],
+          queryMsP1: query(0.01),
+          queryMsP50: query(0.5),
+          queryMsP99: query(0.99),
+          queryMsMax: query(1),
         }),
     residentBytes: loaded.residentBytes,
     residentBytesAt2M: loaded.residentBytesAt2M,
