@@ -9,10 +9,22 @@ import { type Machine, lookAtMachine, machineText, quietText } from './support/m
 import { type OptionTable, Settings, helpOf } from './support/settings.ts';
 import { type Budget, type Report, type Table, type Workload, isMet } from './support/workload.ts';
 import { applyWorkload } from './workloads/apply.ts';
+import { checkpointWorkload } from './workloads/checkpoint.ts';
+import { memoryWorkload } from './workloads/memory.ts';
+import { replayWorkload } from './workloads/replay.ts';
+import { restartWorkload } from './workloads/restart.ts';
 import { singleWorkload } from './workloads/single.ts';
 import { tbWorkload } from './workloads/tb.ts';
 
-const WORKLOADS: readonly Workload[] = [tbWorkload, singleWorkload, applyWorkload];
+const WORKLOADS: readonly Workload[] = [
+  tbWorkload,
+  singleWorkload,
+  applyWorkload,
+  replayWorkload,
+  memoryWorkload,
+  checkpointWorkload,
+  restartWorkload,
+];
 
 const COMMON: OptionTable = {
   workload: { kind: 'text', fallback: '', text: 'which one; --list names them' },
@@ -27,21 +39,40 @@ const EXIT_MISSED = 1;
 const EXIT_REFUSED = 2;
 const EXIT_INTERRUPTED = 130;
 
-async function main(commandLine: readonly string[]): Promise<number> {
-  if (commandLine.includes('--help')) return print(helpText());
-  if (commandLine.includes('--list')) return print(listText());
+/** Where it writes: what was asked for, and what is said beside it. */
+export type Output = {
+  readonly print: (text: string) => void;
+  readonly tell: (line: string) => void;
+};
+
+/** Resolves with the exit status. */
+export async function bench(commandLine: readonly string[], output: Output): Promise<number> {
+  try {
+    return await measure(commandLine, output);
+  } catch (error) {
+    if (!(error instanceof BenchRefused || error instanceof BooksWrong)) throw error;
+    output.tell(error.message);
+    return error instanceof BenchRefused ? EXIT_REFUSED : EXIT_MISSED;
+  }
+}
+
+async function measure(commandLine: readonly string[], output: Output): Promise<number> {
+  if (commandLine.includes('--help') || commandLine.includes('--list')) {
+    output.print(commandLine.includes('--help') ? helpText() : listText());
+    return 0;
+  }
   const workload = workloadOf(commandLine);
   const settings = new Settings({ ...COMMON, ...workload.options }, commandLine);
   const folder = settings.text('folder');
   const parentFolder = folder === '' ? tmpdir() : resolve(folder);
-  const tell = (line: string): void => void process.stderr.write(`${workload.name}: ${line}\n`);
+  const tell = (line: string): void => output.tell(`${workload.name}: ${line}`);
   const machine = await lookAtMachine(parentFolder);
   if (!machine.quiet) tell(quietText(machine));
   const report = await workload.run({ settings, parentFolder, tell });
-  print(settings.flag('json') ? jsonText(workload, machine, report) : text(machine, report));
+  output.print(settings.flag('json') ? jsonText(workload, machine, report) : text(machine, report));
   const missed = report.budgets.filter((budget) => !isMet(budget));
   if (!settings.flag('budget') || missed.length === 0) return 0;
-  for (const budget of missed) process.stderr.write(`budget missed: ${budgetText(budget)}\n`);
+  tell(`${missed.length} of ${report.budgets.length} budgets missed`);
   return EXIT_MISSED;
 }
 
@@ -52,11 +83,6 @@ function workloadOf(commandLine: readonly string[]): Workload {
   if (workload !== undefined) return workload;
   const asked = place === -1 ? 'Name a workload' : `There is no workload "${name ?? ''}"`;
   throw new BenchRefused(`${asked}: --workload ${WORKLOADS.map(({ name }) => name).join('|')}`);
-}
-
-function print(text: string): number {
-  process.stdout.write(`${text}\n`);
-  return 0;
 }
 
 function listText(): string {
@@ -118,15 +144,13 @@ function budgetText(budget: Budget): string {
   return `budget ${verdict}: ${what} is ${shown}, ${bound} ${limit.toLocaleString('en')} is wanted`;
 }
 
-/** What was started ends with this process: whoever starts something says so to `exit`. */
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => process.exit(EXIT_INTERRUPTED));
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof BenchRefused || error instanceof BooksWrong)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = error instanceof BenchRefused ? EXIT_REFUSED : EXIT_MISSED;
+if (import.meta.main) {
+  // What was started ends with this process: whoever starts something says so to `exit`.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => process.exit(EXIT_INTERRUPTED));
+  }
+  process.exitCode = await bench(process.argv.slice(2), {
+    print: (text) => process.stdout.write(`${text}\n`),
+    tell: (line) => process.stderr.write(`${line}\n`),
+  });
 }

@@ -8,7 +8,7 @@ import { TRANSFER_BYTES } from '../../../src/base/transfer-record.ts';
 import type { BinaryClient } from '../../../src/client/binary-client.ts';
 import { BooksWrong } from './failures.ts';
 import { Samples } from './samples.ts';
-import type { TransferStream } from './transfer-stream.ts';
+import { AMOUNT_MEAN, TransferStream } from './transfer-stream.ts';
 
 const SLICE = 512;
 
@@ -94,4 +94,16 @@ class Batches {
 
 function roomForBatch(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(TRANSFERS_PER_REQUEST_MAX * TRANSFER_BYTES);
+}
+
+/** The plain load of the workloads that need a history: accounts taken alike. */
+export async function loadUniform(options: {
+  readonly client: BinaryClient;
+  readonly accounts: number;
+  readonly transfers: number;
+}): Promise<{ readonly stream: TransferStream; readonly load: BatchLoad }> {
+  const { client, accounts, transfers } = options;
+  const distribution = 'uniform';
+  const stream = new TransferStream({ accounts, distribution, amountMean: AMOUNT_MEAN, transfers });
+  return { stream, load: await runBatches({ client, stream, transfers }) };
 }

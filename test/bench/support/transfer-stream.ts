@@ -7,6 +7,8 @@ import { TRANSFER_BYTES, TransferFlag, TransferOffset } from '../../../src/base/
 import { type Chooser, type Distribution, chooserOf } from './account-choice.ts';
 
 export const LEDGER = 978;
+/** Of the amounts of the batch workloads; TigerBeetle's benchmark has the same. */
+export const AMOUNT_MEAN = 10_000;
 const CODE = 1;
 const TWO_32 = 0x1_0000_0000;
 
@@ -98,8 +100,9 @@ export class TransferStream {
     view.setUint32(offset + TransferOffset.debitAccountId + 12, choice.debit + 1, false);
     view.setUint32(offset + TransferOffset.creditAccountId + 12, choice.credit + 1, false);
     view.setUint32(offset + TransferOffset.amount, amount, true);
+    const isHold = this.#options.pending === true && this.#left() >= 2;
     this.expected.touch(choice.debit, choice.credit);
-    if (this.#options.pending === true) this.#hold(view, offset, amount);
+    if (isHold) this.#hold(view, offset, amount);
     else this.expected.post(choice.debit, choice.credit, amount);
   }
 
@@ -118,9 +121,14 @@ export class TransferStream {
     return Math.floor(-Math.log(1 - this.#chance.ratio()) * this.#options.amountMean) + 1;
   }
 
+  #left(): number {
+    return this.#options.transfers - this.expected.transfers;
+  }
+
+  /** Enough holds wait, or there is no room left for one more and its end. */
   #mustResolve(): boolean {
-    const left = this.#options.transfers - this.expected.transfers;
-    return this.#holdCount >= HOLDS_WAITING || (this.#holdCount > 0 && this.#holdCount >= left);
+    if (this.#holdCount === 0) return false;
+    return this.#holdCount >= HOLDS_WAITING || this.#left() < this.#holdCount + 2;
   }
 
   #hold(view: DataView, offset: number, amount: number): void {

@@ -1,12 +1,11 @@
 // The kernel alone: how fast `apply` is when nothing stands around it.
 
-import { TransferStream } from '../support/transfer-stream.ts';
+import { AMOUNT_MEAN, TransferStream } from '../support/transfer-stream.ts';
 import { KernelLoad } from '../support/kernel-load.ts';
 import { rate } from '../support/texts.ts';
 import type { Report, Surroundings, Workload } from '../support/workload.ts';
 
 const WINDOWS = 5;
-const AMOUNT_MEAN = 10_000;
 
 export const applyWorkload: Workload = {
   name: 'apply',

@@ -15,10 +15,9 @@ import { rawWriteBlocksPerSecond } from '../support/raw-write.ts';
 import { rounded } from '../support/samples.ts';
 import type { Settings } from '../support/settings.ts';
 import { count, mebibytes, ms, rate } from '../support/texts.ts';
-import { TransferStream } from '../support/transfer-stream.ts';
+import { AMOUNT_MEAN, TransferStream } from '../support/transfer-stream.ts';
 import type { Budget, Figure, Report, Surroundings, Workload } from '../support/workload.ts';
 
-const AMOUNT_MEAN = 10_000;
 const MARK_TRANSFERS = 2_000_000;
 const BLOCK_BYTES = 2 ** 20;
 const DISTRIBUTIONS: { readonly [name: string]: Distribution } = {
