@@ -89,10 +89,10 @@ export class SpawnedNode implements AsyncDisposable {
   }
 
   /** Resolves with the ready line; rejects with the node's own words when it ends before. */
-  async ready(): Promise<Ready> {
+  async ready(readyMsMax = READY_MS_MAX): Promise<Ready> {
     const timer = setTimeout(() => {
       this.#firstLine.reject(new Error(`not ready in time:\n${this.#stderr}`));
-    }, READY_MS_MAX);
+    }, readyMsMax);
     try {
       return await this.#firstLine.promise;
     } finally {

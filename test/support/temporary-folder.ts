@@ -11,8 +11,8 @@ export class TemporaryFolder implements AsyncDisposable {
     this.path = path;
   }
 
-  static async make(): Promise<TemporaryFolder> {
-    return new TemporaryFolder(await mkdtemp(join(tmpdir(), 'holdfast-test-')));
+  static async make(parent = tmpdir()): Promise<TemporaryFolder> {
+    return new TemporaryFolder(await mkdtemp(join(parent, 'holdfast-test-')));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

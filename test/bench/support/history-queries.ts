@@ -1,0 +1,85 @@
+// Queries of an account's latest transfers after a load, each answer compared with what was sent.
+//
+// THE PLACE TO ADAPT: `Queries` is the call of the binary client that this is written against
+// (src/history/contract.ts says what a page is). A client without it has no queries, and the
+// workload says so.
+
+import type { Prng } from '../../../src/base/prng.ts';
+import { TRANSFERS_PER_REQUEST_MAX } from '../../../src/base/limits.ts';
+import { TRANSFER_BYTES, decodeTransfers } from '../../../src/base/transfer-record.ts';
+import type { BinaryClient } from '../../../src/client/binary-client.ts';
+import type { TransferPage } from '../../../src/history/contract.ts';
+import { Samples } from './samples.ts';
+import type { ExpectedBooks } from './transfer-stream.ts';
+import { BooksWrong } from './failures.ts';
+
+type Queries = {
+  queryTransfers(query: {
+    readonly filter: { readonly account: bigint };
+    readonly order: 'newest-first';
+    readonly limit: number;
+  }): Promise<TransferPage>;
+};
+
+export function queriesOf(client: BinaryClient): Queries | undefined {
+  return hasQueries(client) ? client : undefined;
+}
+
+function hasQueries(client: object): client is Queries {
+  return 'queryTransfers' in client && typeof client.queryTransfers === 'function';
+}
+
+export type QueryLoad = {
+  readonly latenciesMs: Samples;
+  /** From the last acknowledged transfer until a page held it. */
+  readonly catchUpMs: number;
+};
+
+export type QueryOptions = {
+  readonly queries: Queries;
+  readonly count: number;
+  readonly expected: ExpectedBooks;
+  readonly chance: Prng;
+  /** Position of the last transfer that was acknowledged. */
+  readonly position: number;
+};
+
+/** One closed loop: the next query when the last is answered. */
+export async function runQueries(options: QueryOptions): Promise<QueryLoad> {
+  const { queries, expected, chance, position } = options;
+  const startedMs = performance.now();
+  while ((await ask(queries, 0)).position < position);
+  const catchUpMs = performance.now() - startedMs;
+  const latenciesMs = new Samples();
+  for (let query = 0; query < options.count; query++) {
+    const account = chance.below(expected.counts.length);
+    const sentMs = performance.now();
+    const page = await ask(queries, account);
+    latenciesMs.add(performance.now() - sentMs);
+    checkPage(page, account, expected);
+  }
+  return { latenciesMs, catchUpMs };
+}
+
+function ask(queries: Queries, account: number): Promise<TransferPage> {
+  return queries.queryTransfers({
+    filter: { account: BigInt(account + 1) },
+    order: 'newest-first',
+    limit: TRANSFERS_PER_REQUEST_MAX,
+  });
+}
+
+function checkPage(page: TransferPage, account: number, expected: ExpectedBooks): void {
+  const wanted = Math.min(TRANSFERS_PER_REQUEST_MAX, expected.counts[account]!);
+  if (page.count !== wanted || page.records.byteLength !== wanted * TRANSFER_BYTES) {
+    throw new BooksWrong(`account ${account + 1} has ${page.count} transfers, not ${wanted}`);
+  }
+  const id = BigInt(account + 1);
+  let before: bigint | undefined;
+  for (const { debitAccountId, creditAccountId, timestampNs } of decodeTransfers(page.records)) {
+    const isRight = debitAccountId === id || creditAccountId === id;
+    const isOlder = before === undefined || timestampNs < before;
+    if (!isRight || !isOlder) throw new BooksWrong(`a page of account ${id} is wrong`);
+    before = timestampNs;
+  }
+}

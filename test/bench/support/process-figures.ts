@@ -1,0 +1,36 @@
+// What another process and a folder take: resident memory, CPU time, bytes on disk. Read from /proc
+// and the file system.
+
+import { readFileSync } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Linux counts CPU time in hundredths of a second, and blocks of a file in 512 bytes. */
+const TICKS_PER_SECOND = 100;
+const BLOCK_BYTES = 512;
+
+export function residentBytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const kibibytes = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];
+  if (kibibytes === undefined) throw new Error(`/proc says nothing of the memory of ${pid}`);
+  return Number(kibibytes) * 1024;
+}
+
+/** User and kernel time of all threads: fields 14 and 15, counted behind the name in brackets. */
+export function cpuSeconds(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** What the files below a folder take on the disk, as `du` counts it. */
+export async function bytesOnDisk(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const item of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, item.name);
+    bytes += item.isDirectory()
+      ? await bytesOnDisk(path)
+      : (await lstat(path)).blocks * BLOCK_BYTES;
+  }
+  return bytes;
+}
