@@ -36,6 +36,38 @@ describe('the books', () => {
     assert.ok(sawHuge);
   });
 
+  it('raise a total by many small sums at once as by each of them', () => {
+    const prng = new Prng(12);
+    const total = Balance.debitsPosted * TOTAL_WORDS;
+    const [singly, together] = [new Books(), new Books()];
+    let sum = 0n;
+    let sawCarry = false;
+    for (let step = 0; step < 400; step++) {
+      let raised = 0;
+      for (let count = prng.below(5000); count > 0; count--) {
+        // A fresh balance each time: what it is raised by is what it then shows.
+        const amount = prng.uint32();
+        singly.raise(new Uint32Array(4), 0, new Uint32Array([amount, 0, 0, 0]), 0, total);
+        raised += amount;
+      }
+      together.raiseTotal(total, raised);
+      sum += BigInt(raised);
+      sawCarry ||= raised > 2 ** 32;
+      assert.equal(together.total(0, Balance.debitsPosted), sum);
+      assert.equal(singly.total(0, Balance.debitsPosted), sum);
+    }
+    assert.ok(sawCarry, 'sums have passed 2^32');
+    // Carries run through every word up to the highest.
+    const full = new Books();
+    full.totals.fill(0xffff_ffff, total, total + TOTAL_WORDS - 1);
+    full.raiseTotal(total, 1);
+    assert.equal(full.total(0, Balance.debitsPosted), 1n << 128n);
+    assert.deepEqual(
+      [...full.totals.subarray(total + TOTAL_WORDS)],
+      [...new Uint32Array(full.totals.length - total - TOTAL_WORDS)],
+    );
+  });
+
   it('stop when one side of a ledger has been written and the other has not', () => {
     const books = new Books();
     books.reserve(2);

@@ -82,6 +82,41 @@ describe('the index from ids to records', () => {
     assert.equal(index.find(hashId(words, 0), words, 0), NO_RECORD);
   });
 
+  it('finds many at once as it finds each, whether or not it is growing', () => {
+    const pair = new Pair();
+    const prng = new Prng(5);
+    const sawGrowing = new Set<boolean>();
+    for (let id = 0; id < 3000; id++) {
+      pair.insert(id);
+      if (id % 37 !== 0) continue;
+      sawGrowing.add(pair.index.growing);
+      const wanted = Array.from({ length: 50 }, () => prng.below(2 * id + 1));
+      const keys = new Uint32Array(6 * wanted.length);
+      const hashes = new Int32Array(wanted.map(hashOf));
+      const found = new Int32Array(wanted.length);
+      for (const [place, one] of wanted.entries()) key(one, keys, 6 * place + 2);
+      pair.index.findMany(keys, 2, 6, wanted.length, hashes, found);
+      const expected = wanted.map((one) => pair.truth.get(one) ?? NO_RECORD);
+      assert.deepEqual([...found], expected);
+    }
+    assert.equal(sawGrowing.size, 2);
+  });
+
+  it('is moved over while nothing is inserted, and made large at once while it is empty', () => {
+    const pair = new Pair();
+    for (let id = 0; !pair.index.growing; id++) pair.insert(id);
+    while (pair.index.growing) pair.index.move(10);
+    for (const id of pair.truth.keys()) pair.check(id);
+    const large = new Pair();
+    large.index.reserve(5000);
+    for (let id = 0; id < 5000; id++) {
+      large.insert(id);
+      assert.equal(large.index.growing, false);
+    }
+    large.check(4999);
+    large.check(5000);
+  });
+
   it('keeps ids apart that differ in any one word', () => {
     const records = new RecordChunks(4);
     const index = new IdIndex(records, 0);

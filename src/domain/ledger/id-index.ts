@@ -3,7 +3,7 @@
 // derived (it is not in the image), so nothing that can be observed may depend on its layout: it is
 // only ever asked for one id.
 //
-// Growth is incremental: before the table is 5/8 full one of twice the size is allocated and its
+// Growth is incremental: before the table is half full one of twice the size is allocated and its
 // pages are touched bit by bit; then each insertion moves a few entries over while both are probed.
 // An entry is in exactly one of the two: in the old table a moved or deleted entry leaves a mark
 // that keeps probe chains whole; in the current one deletion shifts entries back, so marks never
@@ -18,11 +18,11 @@ export const NO_RECORD = -1;
 const EMPTY = 0;
 const MOVED = -1;
 const POSITIONS_AT_START = 256;
-/** Begun at 15/32, insertions touch the next table's pages long before 5/8: 1 in 40 would do. */
-const INSERTS_PER_PAGE = 32;
+/** Begun at 7/16, this many touch the next table's last page when the table is half full. */
+const INSERTS_PER_PAGE = 16;
 const PAGE_WORDS = 1024;
-/** A growing table is moved over well before the next one is needed: 2 would be just enough. */
-const POSITIONS_MOVED_PER_INSERT = 4;
+/** A growing table is moved over soon, since two are slower to look into: 2 would be enough. */
+const POSITIONS_MOVED_PER_INSERT = 16;
 
 /**
  * Hash of the id whose four words begin at `i`, as a signed integer. The four products do not wait
@@ -93,6 +93,9 @@ export class IdIndex {
   ): void {
     const table = this.#table;
     const mask = this.#mask;
+    const chunks = this.#chunks;
+    const recordWords = this.#recordWords;
+    const idWord = this.#idWord;
     let touched = 0;
     for (let i = 0; i < count; i++) touched ^= table[2 * (hashes[i]! & mask)]!;
     for (let i = 0; i < count; i++) {
@@ -103,29 +106,35 @@ export class IdIndex {
       }
       found[i] = table[2 * position + 1]! - 1;
     }
-    for (let i = 0; i < count; i++) touched ^= this.#touchRecord(found[i]!);
+    for (let i = 0; i < count; i++) {
+      const record = found[i]!;
+      if (record < 0) continue;
+      const first = (record & CHUNK_MASK) * recordWords;
+      const words = chunks[record >>> CHUNK_BITS]!;
+      touched ^= words[first]! ^ words[first + idWord]!;
+    }
     this.#loaded[0] = touched;
     for (let i = 0; i < count; i++) {
-      const key = k + i * step;
       const record = found[i]!;
-      if (record < 0 ? this.#oldMask >= 0 : !this.#isId(record, keys, key)) {
-        found[i] = this.find(hashes[i]!, keys, key);
-      }
+      const key = k + i * step;
+      if (record >= 0) {
+        const words = chunks[record >>> CHUNK_BITS]!;
+        const id = (record & CHUNK_MASK) * recordWords + idWord;
+        const difference =
+          (words[id]! ^ keys[key]!) |
+          (words[id + 1]! ^ keys[key + 1]!) |
+          (words[id + 2]! ^ keys[key + 2]!) |
+          (words[id + 3]! ^ keys[key + 3]!);
+        if (difference === 0) continue;
+      } else if (this.#oldMask < 0) continue;
+      found[i] = this.find(hashes[i]!, keys, key);
     }
-  }
-
-  /** Loads the id and the first word of a record. */
-  #touchRecord(record: number): number {
-    if (record < 0) return 0;
-    const words = this.#chunks[record >>> CHUNK_BITS]!;
-    const i = (record & CHUNK_MASK) * this.#recordWords;
-    return words[i]! ^ words[i + this.#idWord]!;
   }
 
   /** The id must not be there yet: the caller has just looked. */
   insert(hash: number, record: number): void {
-    if (8 * (this.#count + 1) > 5 * (this.#mask + 1)) this.#grow();
-    else if (32 * this.#count > 15 * this.#mask) this.#touchNext();
+    if (2 * (this.#count + 1) > this.#mask + 1) this.#grow();
+    else if (16 * this.#count > 7 * this.#mask) this.#touchNext();
     if (this.#oldMask >= 0) this.move(POSITIONS_MOVED_PER_INSERT);
     this.#place(hash, record + 1);
     this.#count += 1;
@@ -231,7 +240,7 @@ export class IdIndex {
   reserve(count: number): void {
     assert(this.#count === 0, 'only an empty index is made larger at once');
     let positions = this.#mask + 1;
-    while (8 * count > 5 * positions) positions *= 2;
+    while (2 * count > positions) positions *= 2;
     if (positions === this.#mask + 1) return;
     this.#table = new Int32Array(2 * positions);
     this.#mask = positions - 1;

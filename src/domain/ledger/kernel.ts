@@ -50,7 +50,7 @@ export class LedgerKernel {
 
   constructor(dedupeBytesMax: number) {
     this.remembered = new RememberedTransfers(dedupeBytesMax);
-    this.ahead = new LookAhead(this.accounts);
+    this.ahead = new LookAhead(this.accounts, this.remembered);
   }
 
   /** Every command begins here: its time decides what is forgotten and what is future. */

@@ -8,13 +8,17 @@ import { idWordsUnixMs } from '../../base/ids.ts';
 import { TRANSFER_WORDS, TransferWord } from '../../base/transfer-record.ts';
 import type { AccountTable } from './account-table.ts';
 import { hashId } from './id-index.ts';
+import type { RememberedTransfers } from './remembered-transfers.ts';
 
 /** Few enough that what has been touched is still in the nearest cache when it is used. */
-const EVENTS_AHEAD = 128;
+const EVENTS_AHEAD = 256;
+/** Ids of seconds next to each other stand near each other. */
+const LEAP_MS = 3000;
 export const AHEAD_MASK = EVENTS_AHEAD - 1;
 
 export class LookAhead {
   readonly #accounts: AccountTable;
+  readonly #remembered: RememberedTransfers;
   readonly hashes = new Int32Array(EVENTS_AHEAD);
   readonly unixMs = new Float64Array(EVENTS_AHEAD);
   readonly debitAccounts = new Int32Array(EVENTS_AHEAD);
@@ -22,8 +26,9 @@ export class LookAhead {
   readonly #room = new Int32Array(EVENTS_AHEAD);
   #reached = 0;
 
-  constructor(accounts: AccountTable) {
+  constructor(accounts: AccountTable, remembered: RememberedTransfers) {
     this.#accounts = accounts;
+    this.#remembered = remembered;
   }
 
   /** A new batch begins. */
@@ -71,10 +76,17 @@ export class LookAhead {
   #lookAtIds(words: Uint32Array, from: number, end: number): void {
     const hashes = this.hashes;
     const times = this.unixMs;
+    let last = idWordsUnixMs(words, from * TRANSFER_WORDS);
+    let leaps = 0;
     for (let index = from; index < end; index++) {
       const o = index * TRANSFER_WORDS;
+      const time = idWordsUnixMs(words, o);
+      if (Math.abs(time - last) > LEAP_MS) leaps += 1;
+      last = time;
       hashes[index & AHEAD_MASK] = hashId(words, o);
-      times[index & AHEAD_MASK] = idWordsUnixMs(words, o);
+      times[index & AHEAD_MASK] = time;
     }
+    const count = end - (from & ~AHEAD_MASK);
+    if (8 * leaps > count) this.#remembered.touchMany(times, hashes, count);
   }
 }

@@ -25,7 +25,7 @@ function ofCapacity(ids: number): RememberedTransfers {
 }
 
 describe('remembered transfers', () => {
-  it('forgets at once what lies before the edge, though slots are freed only bit by bit', () => {
+  it('forgets at once what lies before the edge', () => {
     const remembered = ofCapacity(10_000);
     const old = Array.from({ length: 5000 }, (_, rest) => record(100, rest));
     for (const words of old) add(remembered, words);
@@ -114,4 +114,82 @@ describe('remembered transfers', () => {
     assert.equal(remembered.count, 20);
     assert.equal(remembered.edge, 7);
   });
+
+  it('takes no more memory for its index however many seconds pass', () => {
+    const remembered = ofCapacity(300);
+    let bytes = 0;
+    for (let second = 1; second <= 3000; second++) {
+      if (second === 200) bytes = remembered.index.bytes;
+      remembered.raiseEdge(second - 2);
+      for (let rest = 0; rest < 100; rest++) {
+        remembered.makeRoom();
+        add(remembered, record(second, rest));
+      }
+    }
+    assert.equal(remembered.index.bytes, bytes);
+  });
+
+  it('hands a forgotten stretch out again as it was', () => {
+    const remembered = ofCapacity(100);
+    for (let rest = 0; rest < 60; rest++) add(remembered, record(5, rest));
+    for (let rest = 0; rest < 40; rest++) add(remembered, record(6, rest));
+    remembered.makeRoom();
+    assert.equal(remembered.stretchAt(remembered.nextSlot(), 1000), 60);
+    for (let rest = 0; rest < 20; rest++) add(remembered, record(7, rest));
+    assert.equal(remembered.stretchAt(remembered.nextSlot(), 1000), 40);
+    assert.equal(remembered.stretchAt(remembered.nextSlot(), 7), 7);
+  });
+
+  it('rebuilt from its records, it goes on as the one that they were copied from', () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const prng = new Prng(seed);
+      const original = ofCapacity(seed % 2 === 0 ? 300 : 20_000);
+      const past: Uint32Array[] = [];
+      const goOn = (tables: readonly RememberedTransfers[], steps: number): void => {
+        for (let step = 0; step < steps; step++) {
+          const second = 1000 + Math.floor(past.length / 50) + prng.below(6);
+          const edge = prng.chance(0.01) ? tables[0]!.edge + 1 : 0;
+          const undone = prng.chance(0.1);
+          const words = record(second, past.length);
+          past.push(words);
+          for (const table of tables) {
+            table.raiseEdge(edge);
+            table.makeRoom();
+            if (second < table.edge) continue;
+            add(table, words);
+            if (undone) table.undoAdd(words, 0, table.tailBefore);
+          }
+        }
+      };
+      goOn([original], 2000);
+      const rebuilt = rebuiltFrom(original);
+      assertAlike(rebuilt, original, past);
+      goOn([rebuilt, original], 1500);
+      assertAlike(rebuilt, original, past);
+    }
+  });
 });
+
+function rebuiltFrom(original: RememberedTransfers): RememberedTransfers {
+  const rebuilt = new RememberedTransfers(original.capacity * DEDUPE_BYTES_PER_ID);
+  for (const chunk of original.records.beginCopy(original.slotsMade)) {
+    const bytes = new Uint8Array(chunk.bytes);
+    original.records.copy(chunk, bytes);
+    rebuilt.records.addCopied(chunk.records, bytes);
+  }
+  original.records.endCopy(true);
+  rebuilt.raiseEdge(original.edge);
+  rebuilt.rebuild(original.slotsMade);
+  return rebuilt;
+}
+
+function assertAlike(
+  one: RememberedTransfers,
+  other: RememberedTransfers,
+  past: readonly Uint32Array[],
+): void {
+  assert.equal(one.count, other.count);
+  assert.equal(one.edge, other.edge);
+  for (const words of past) assert.equal(has(one, words), has(other, words));
+  for (const table of [one, other]) assert.equal([...table.slots()].length, table.count);
+}

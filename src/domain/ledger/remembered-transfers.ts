@@ -54,6 +54,8 @@ export class RememberedTransfers {
   /** Free slots (slot + 1, 0 = none), chained through `#next` like those of a second. */
   #freeHead = 0;
   #freeTail = 0;
+  /** Holds what was loaded ahead, so that no compiler may leave the loads out. */
+  readonly #loaded = new Int32Array(1);
   /** What was the last of its second before the last `add`: what `undoAdd` needs. */
   #tailBefore = 0;
 
@@ -217,19 +219,53 @@ export class RememberedTransfers {
     while (this.#next.length < this.records.chunks.length) {
       this.#next.push(new Uint32Array(CHUNK_RECORDS));
     }
+    const edge = this.#ring.edge;
+    // Slots of one second that follow each other, up to the one at work.
+    let second = -1;
+    let first = 0;
     for (let slot = 0; slot < slotsMade; slot++) {
       const words = this.records.wordsOf(slot);
       const id = this.records.offsetOf(slot) + TransferWord.id;
       const unixMs = idWordsUnixMs(words, id);
-      const second = Math.floor(unixMs / 1000);
-      const isZero = (words[id]! | words[id + 1]! | words[id + 2]! | words[id + 3]!) === 0;
-      if (isZero || second < this.#ring.edge) {
-        this.#free(slot, slot);
-        continue;
+      const isWiped = (words[id]! | words[id + 1]! | words[id + 2]! | words[id + 3]!) === 0;
+      const own = isWiped || unixMs < 1000 * edge ? -1 : Math.floor(unixMs / 1000);
+      if (own !== second || (slot & CHUNK_MASK) === 0) {
+        this.#rebuildStretch(second, first, slot - first);
+        second = own;
+        first = slot;
       }
-      this.#append(second, slot, 1);
-      this.index.insert(unixMs, hashId(words, id), slot);
+      if (own >= 0) this.index.insert(unixMs, hashId(words, id), slot);
     }
+    this.#rebuildStretch(second, first, slotsMade - first);
+  }
+
+  /** Of one second; -1: they are free. */
+  #rebuildStretch(second: number, first: number, count: number): void {
+    if (count === 0) return;
+    if (second >= 0) {
+      this.#append(second, first, count);
+      return;
+    }
+    for (let slot = first; slot < first + count; slot++) this.#free(slot, slot);
+  }
+
+  /**
+   * Loads what the first `count` ids will need, when they are of many seconds: the places of memory
+   * are then far apart, and the machine can wait for many at once.
+   */
+  touchMany(times: Float64Array, hashes: Int32Array, count: number): void {
+    let touched = 0;
+    for (let i = 0; i < count; i++) {
+      const second = Math.floor(times[i]! / 1000);
+      touched ^= this.index.touchSecond(second) ^ this.#ring.tail(second);
+    }
+    for (let i = 0; i < count; i++) {
+      const second = Math.floor(times[i]! / 1000);
+      const tail = this.#ring.tail(second);
+      touched ^= this.index.touchTable(second, hashes[i]!);
+      if (tail !== 0) touched ^= this.#nextOf(tail - 1);
+    }
+    this.#loaded[0] = touched;
   }
 
   /**

@@ -67,6 +67,13 @@ export class SecondRing {
     page[i + 2] = page[i + 2]! - 1;
   }
 
+  /** The last of the second's chain (slot + 1, 0 = none). */
+  tail(second: number): number {
+    const place = second & RING_MASK;
+    const page = this.#pages[place >>> PAGE_BITS]!;
+    return page === NO_PAGE ? 0 : page[(place & (PAGE_SECONDS - 1)) * BUCKET_WORDS + 1]!;
+  }
+
   head(second: number): number {
     const place = second & RING_MASK;
     const page = this.#pages[place >>> PAGE_BITS]!;

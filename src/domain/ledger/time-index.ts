@@ -129,7 +129,7 @@ export class TimeIndex {
     const pair = this.#pair;
     const count = words[pair + 1]!;
     const kind = words[pair]! & KIND_MASK;
-    if (this.#hole < 0 || 8 * (count + 1) > 5 << (PLACES_BITS + kind)) {
+    if (this.#hole < 0 || count >= idsMax(kind, pair)) {
       if (kind === TABLE_KIND_MAX) return false;
       this.#makeRoom();
       this.#place(this.#hash, slot + 1);
@@ -178,6 +178,23 @@ export class TimeIndex {
     this.#words[this.#pair + 1] = this.#words[this.#pair + 1]! - 1;
   }
 
+  /** Loads the pair of a second. */
+  touchSecond(second: number): number {
+    const page = this.#pages[(second & RING_MASK) >>> PAGE_BITS]!;
+    return page === NO_WORDS ? 0 : page[2 * (second & (PAGE_SECONDS - 1))]!;
+  }
+
+  /** Loads the place of its table where the hash is looked for. */
+  touchTable(second: number, hash: number): number {
+    const reference = this.touchSecond(second);
+    const kind = reference & KIND_MASK;
+    if (kind === 0 || kind > TABLE_KIND_MAX) return 0;
+    const unit = reference >>> KIND_BITS;
+    const base = (unit & UNIT_CHUNK_MASK) << UNIT_BITS;
+    const place = hash & ((1 << (PLACES_BITS + kind)) - 1);
+    return this.#blocks.chunks[unit >>> UNIT_CHUNK_BITS]![base + 2 * place]!;
+  }
+
   /** Forgets every id of the second at once; its memory is freed by and by. */
   drop(second: number): void {
     const page = this.#pages[(second & RING_MASK) >>> PAGE_BITS]!;
@@ -208,6 +225,11 @@ export class TimeIndex {
       }
       this.#blocks.give(unit, kind === MILLISECONDS ? MILLISECONDS_SIZE : HASHES_SIZE);
     }
+  }
+
+  /** Memory of tables and directories, in use or not. */
+  get bytes(): number {
+    return this.#blocks.bytes;
   }
 
   /** Takes memory ahead, up to `bytes` in all, a slice at a time; returns whether more is left. */
@@ -261,8 +283,8 @@ export class TimeIndex {
 
   #isFull(): boolean {
     const reference = this.#words[this.#pair]!;
-    const places = 1 << (PLACES_BITS + (reference & KIND_MASK));
-    return reference === 0 || 8 * (this.#words[this.#pair + 1]! + 1) > 5 * places;
+    if (reference === 0) return true;
+    return this.#words[this.#pair + 1]! >= idsMax(reference & KIND_MASK, this.#pair);
   }
 
   /** A first table, or one of twice the size. */
@@ -351,6 +373,15 @@ export class TimeIndex {
       words[i + 3] === key[k + 3]
     );
   }
+}
+
+/**
+ * Ids that fit a table: 5/8 of its places. The largest ones take fewer, each another number, or the
+ * many tables of one directory would all become directories at the same time.
+ */
+function idsMax(kind: number, pair: number): number {
+  const most = (5 << (PLACES_BITS + kind)) >>> 3;
+  return kind < TABLE_KIND_MAX ? most : most - (Math.imul(pair, 0x9e37_79b1) >>> 21);
 }
 
 /** Takes the entry at `place` out and closes the gap, so that probing finds what was behind it. */

@@ -66,9 +66,13 @@ export class WordBlocks {
     }
   }
 
+  get bytes(): number {
+    return 4 * CHUNK_WORDS * this.chunks.length;
+  }
+
   /** Takes memory ahead, up to `bytes` in all, a slice at a time; returns whether more is left. */
   growAhead(bytes: number): boolean {
-    if (4 * CHUNK_WORDS * this.chunks.length >= bytes) return false;
+    if (this.bytes >= bytes) return false;
     this.#ahead ??= new Int32Array(CHUNK_WORDS);
     this.#touched = touchSlice(this.#ahead, this.#touched);
     if (this.#touched === CHUNK_WORDS) this.#addChunk();

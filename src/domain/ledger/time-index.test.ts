@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { idWordsUnixMs, transferIdFrom, writeIdWords } from '../../base/ids.ts';
+import { DEDUPE_RING_SECONDS } from '../../base/limits.ts';
+import { Prng } from '../../base/prng.ts';
+import { NO_RECORD, hashId } from './id-index.ts';
+import { RecordChunks } from './record-chunks.ts';
+import { TimeIndex } from './time-index.ts';
+
+/** An index over records that are nothing but ids, beside a Map that says what is true. */
+class Pair {
+  readonly records = new RecordChunks(4);
+  readonly index = new TimeIndex(this.records);
+  readonly truth = new Map<bigint, number>();
+  readonly #hash: (words: Uint32Array) => number;
+  #made = 0;
+
+  constructor(hash: (words: Uint32Array) => number = (words) => hashId(words, 0)) {
+    this.#hash = hash;
+  }
+
+  /** By the hot road where that is enough, as the ledger does. */
+  insert(id: bigint): void {
+    const words = wordsOf(id);
+    const [unixMs, hash] = [idWordsUnixMs(words, 0), this.#hash(words)];
+    const slot = this.#made++;
+    this.records.reserve(slot);
+    const isDone = this.index.isNew(unixMs, hash, words, 0) && this.index.insertNew(slot);
+    this.records.wordsOf(slot).set(words, this.records.offsetOf(slot));
+    if (!isDone) {
+      assert.equal(this.index.find(unixMs, hash, words, 0), NO_RECORD);
+      this.index.insert(unixMs, hash, slot);
+    }
+    this.truth.set(id, slot);
+  }
+
+  remove(id: bigint): void {
+    const words = wordsOf(id);
+    this.index.remove(idWordsUnixMs(words, 0), this.#hash(words), this.truth.get(id)!);
+    this.truth.delete(id);
+  }
+
+  drop(second: number): void {
+    this.index.drop(second);
+    for (const id of this.truth.keys()) {
+      if (Math.floor(Number(id >> 80n) / 1000) === second) this.truth.delete(id);
+    }
+  }
+
+  check(id: bigint): void {
+    const words = wordsOf(id);
+    const found = this.index.find(idWordsUnixMs(words, 0), this.#hash(words), words, 0);
+    assert.equal(found, this.truth.get(id) ?? NO_RECORD, `id ${id.toString(16)}`);
+  }
+
+  checkAll(): void {
+    for (const id of this.truth.keys()) this.check(id);
+  }
+}
+
+function wordsOf(id: bigint): Uint32Array {
+  const words = new Uint32Array(4);
+  writeIdWords(words, 0, id);
+  return words;
+}
+
+describe('the index by time', () => {
+  it('finds what is in and nothing else, while seconds fill, empty and are dropped', () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const prng = new Prng(seed);
+      // Some with few hashes, so that probing runs long.
+      const pair = new Pair(seed % 2 === 0 ? (words) => (words[3]! >>> 24) % 7 : undefined);
+      for (let step = 0; step < 4000; step++) {
+        const second = 100 + Math.floor(step / 500) + prng.below(3);
+        const unixMs = 1000 * second + prng.below(prng.chance(0.5) ? 2 : 1000);
+        const id = transferIdFrom(unixMs, BigInt(prng.below(60)));
+        if (!pair.truth.has(id)) pair.insert(id);
+        else if (prng.chance(0.3)) pair.remove(id);
+        pair.check(id);
+        pair.check(transferIdFrom(1000 * second + prng.below(1000), BigInt(prng.below(60))));
+        if (step % 500 === 499) {
+          pair.drop(100 + Math.floor(step / 500));
+          pair.index.freeSome(5);
+        }
+      }
+      pair.checkAll();
+    }
+  });
+
+  it('keeps many ids of one second and of one millisecond', () => {
+    for (const spread of [1000, 3, 1]) {
+      const pair = new Pair();
+      const prng = new Prng(spread);
+      const ids: bigint[] = [];
+      for (let number = 0; number < 30_000; number++) {
+        const id = transferIdFrom(5_000_000 + prng.below(spread), BigInt(number) << 48n);
+        pair.insert(id);
+        ids.push(id);
+      }
+      pair.checkAll();
+      pair.check(transferIdFrom(5_000_000, 1n));
+      for (const id of ids.filter((_, place) => place % 3 === 0)) pair.remove(id);
+      for (const id of ids) pair.check(id);
+      pair.drop(5000);
+      for (const id of ids) pair.check(id);
+    }
+  });
+
+  it('tells ids apart whose hashes are all equal', () => {
+    const pair = new Pair(() => 77);
+    for (let number = 0; number < 7000; number++) {
+      pair.insert(transferIdFrom(9000, BigInt(number) << 20n));
+    }
+    pair.checkAll();
+    pair.check(transferIdFrom(9000, 1n));
+  });
+
+  it('uses the place of a second again, one round of the ring later', () => {
+    const pair = new Pair();
+    pair.insert(transferIdFrom(77_000, 1n));
+    pair.drop(77);
+    const later = transferIdFrom(77_000 + 1000 * DEDUPE_RING_SECONDS, 1n);
+    pair.check(later);
+    pair.insert(later);
+    pair.check(later);
+    pair.check(transferIdFrom(77_000, 1n));
+  });
+});
