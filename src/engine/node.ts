@@ -244,8 +244,9 @@ export class HoldfastNode implements Engine {
       cause: error,
     });
     this.#intake.close(refusal);
-    this.#leading?.abandon(refusal);
+    // Before anybody hears of it: who hears may look at the books at once.
     this.#become('halted', reason);
+    this.#leading?.abandon(refusal);
     this.#options.onHalted(error);
   }
 
