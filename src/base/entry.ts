@@ -63,7 +63,7 @@ export type EntryHeader = {
 /** A sealed entry: its header and the bytes of header and body together, digests in place. */
 export type Entry = EntryHeader & {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** 32 bytes, a view into `bytes`. */
+  /** 32 bytes; of an entry that was sealed here they outlive `bytes`. */
   readonly digest: Uint8Array;
 };
 
@@ -129,7 +129,7 @@ export function sealEntry(
   bytes.set(header.previousDigest, Offset.previousDigest);
   bytes.set(sha256(bytes.subarray(Offset.magic, ENTRY_HEADER_BYTES)), Offset.headerDigest);
   bytes.set(sha256(bytes.subarray(DIGEST_BYTES)), Offset.digest);
-  return { ...header, bytes, digest: bytes.subarray(0, DIGEST_BYTES) };
+  return { ...header, bytes, digest: bytes.slice(0, DIGEST_BYTES) };
 }
 
 /** Why bytes are not an entry. `short` = more bytes are needed than were given. */

@@ -12,8 +12,13 @@ function frameOf(request: number, payloadBytes: number): Uint8Array {
   return sealFrame(frame, { kind: 16, request }, crc32);
 }
 
+/** Whatever still looked at a chunk that has been given back would see this. */
+function poison(chunk: Uint8Array): void {
+  chunk.fill(0xee);
+}
+
 function readerOf(payloadBytesMax = 4096, admit = (): boolean => true): FrameReader {
-  return new FrameReader({ crc32, payloadBytesMax, admit });
+  return new FrameReader({ crc32, payloadBytesMax, admit, onChunkRead: poison });
 }
 
 function readAll(reader: FrameReader, chunks: readonly Uint8Array[]): FrameReading[] {

@@ -38,6 +38,8 @@ export type FrameReaderOptions = {
   readonly admit?: (header: FrameHeader) => boolean;
   /** Memory for a payload that is copied; need not be zeroed, it is filled. */
   readonly allocate?: (bytes: number) => Uint8Array;
+  /** Hears of each chunk that has been read to its end and of which no payload is a view. */
+  readonly onChunkRead?: (chunk: Uint8Array) => void;
 };
 
 /** A view keeps at most so much, and so many times its own length, of its chunk alive. */
@@ -53,10 +55,13 @@ export class FrameReader {
   readonly #crc32: Crc32;
   readonly #admit: (header: FrameHeader) => boolean;
   readonly #allocate: (bytes: number) => Uint8Array;
+  readonly #onChunkRead: (chunk: Uint8Array) => void;
   readonly #partialHeader = new Uint8Array(FRAME_HEADER_BYTES);
   #partialHeaderBytes = 0;
   #chunk: Uint8Array = NOTHING;
   #offset = 0;
+  /** A payload of the present chunk is a view of it. */
+  #isViewed = false;
   #header: FrameHeader | undefined;
   #isAdmitted = false;
   #payload: Uint8Array | undefined;
@@ -67,6 +72,7 @@ export class FrameReader {
     this.#crc32 = options.crc32;
     this.#admit = options.admit ?? (() => true);
     this.#allocate = options.allocate ?? ((bytes) => new Uint8Array(bytes));
+    this.#onChunkRead = options.onChunkRead ?? (() => undefined);
   }
 
   /** Whether part of a frame has come and its rest is awaited. */
@@ -141,6 +147,7 @@ export class FrameReader {
     if (this.#payload === undefined) {
       if (available >= payloadBytes && this.#mayView(payloadBytes)) {
         const payload = this.#chunk.subarray(this.#offset, this.#offset + payloadBytes);
+        this.#isViewed = true;
         this.#offset += payloadBytes;
         return payload;
       }
@@ -167,7 +174,11 @@ export class FrameReader {
   /** An empty chunk holds no memory while the next one is awaited. */
   #releaseChunk(): void {
     assert(this.#offset === this.#chunk.byteLength, 'all of the chunk has been read');
+    const chunk = this.#chunk;
+    const isViewed = this.#isViewed;
     this.#chunk = NOTHING;
     this.#offset = 0;
+    this.#isViewed = false;
+    if (!isViewed) this.#onChunkRead(chunk);
   }
 }

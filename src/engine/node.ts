@@ -48,7 +48,6 @@ export class HoldfastNode implements Engine {
   readonly #options: NodeOptions;
   readonly #replica = new Replica();
   readonly #intake: Intake;
-  readonly #ask: Engine['ask'] = (command, waiter) => this.#intake.ask(command, waiter);
   readonly #publisher = new Publisher();
   readonly #ending = new AbortController();
   #leading: Leading | undefined;
@@ -80,7 +79,7 @@ export class HoldfastNode implements Engine {
   }
 
   submit(command: Command, signal: AbortSignal): Promise<SubmitResult> {
-    return submitByAsking(this.#ask, command, signal);
+    return submitByAsking(this, command, signal);
   }
 
   ask(command: Command, waiter: Waiter): Asked {
@@ -245,8 +244,9 @@ export class HoldfastNode implements Engine {
       cause: error,
     });
     this.#intake.close(refusal);
-    this.#leading?.abandon(refusal);
+    // Before anybody hears of it: who hears may look at the books at once.
     this.#become('halted', reason);
+    this.#leading?.abandon(refusal);
     this.#options.onHalted(error);
   }
 

@@ -6,13 +6,13 @@ import type { Engine, SubmitResult, Waiter } from './contract.ts';
 
 /** `Engine.submit`, by `Engine.ask`. */
 export function submitByAsking(
-  ask: Engine['ask'],
+  engine: Pick<Engine, 'ask'>,
   command: Command,
   signal: AbortSignal,
 ): Promise<SubmitResult> {
   const { promise, resolve, reject } = Promise.withResolvers<SubmitResult>();
   const waiter = new PromisedWaiter(signal, resolve, reject);
-  const asked = ask(command, waiter);
+  const asked = engine.ask(command, waiter);
   waiter.watch(() => asked.abandon());
   return promise;
 }

@@ -1,6 +1,7 @@
 // Station 5, publisher: tells everybody who follows the books, after an entry has been applied and
 // before its caller is answered. Listeners get flat facts, in position order, each position once.
-// They must not throw and must not wait: slow consumers keep their own queue.
+// They must not throw and must not wait: slow consumers keep their own queue. The bytes of an
+// entry are theirs only until they return, so what they queue is a copy.
 
 import type { Entry } from '../base/entry.ts';
 import type { Outcome } from '../domain/outcome.ts';

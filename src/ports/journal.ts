@@ -80,6 +80,10 @@ export interface Journal {
    * are carried out in call order, and a driver makes many durable at once. After one append has
    * rejected, all that were called after it reject too, until the caller appends again at the
    * position after the last success (JOURNAL_FULL) or opens anew (everything else).
+   *
+   * A driver looks at `entry.bytes` until the append has settled, and never after: their memory is
+   * given back then. What it keeps (a cache, a copy in memory) it copies; the header and the digest
+   * may be kept as they are.
    */
   append(entry: Entry): Promise<EngineOffset>;
 

@@ -65,14 +65,16 @@ export class MemoryLog {
 
   /** A record reaches the log, whoever sent it: also the hook for an old leader's late record. */
   write(entry: Entry): number {
-    const index = this.#records.push(entry) - 1;
+    // Bytes are the caller's again when the append has settled.
+    const kept: Entry = { ...entry, bytes: entry.bytes.slice() };
+    const index = this.#records.push(kept) - 1;
     const last = this.#last;
     const isNext =
       last === undefined ||
       (entry.position === last.position + 1 &&
         entry.epoch >= last.epoch &&
         equalBytes(entry.previousDigest, last.digest));
-    if (isNext) this.#last = entry;
+    if (isNext) this.#last = kept;
     this.wakeReaders();
     return index;
   }

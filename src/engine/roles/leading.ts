@@ -11,6 +11,7 @@ import { APPENDS_IN_FLIGHT_MAX, ENTRY_BYTES_MAX } from '../../base/limits.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Replica } from '../../recovery/replica.ts';
 import type { Appender } from '../appender.ts';
+import { giveBackRoom } from '../entry-room.ts';
 import type { Intake } from '../intake.ts';
 import type { EngineObserver } from '../observer.ts';
 import type { Publisher } from '../publisher.ts';
@@ -185,6 +186,8 @@ export class Leading {
       sequencer.acknowledged(batch.entry);
       publisher.publish({ entry: batch.entry, outcomes });
       respond(batch, outcomes);
+      // Durable, applied, told and answered: nobody looks at the bytes any more.
+      giveBackRoom(batch.entry.bytes);
     } catch (error) {
       // The batch stays first in line, so that its callers hear "unknown" when the node halts.
       this.#inFlight.unshift(batch);

@@ -72,6 +72,20 @@ function orderConformance(harness: JournalHarness): void {
       );
     }));
 
+  void it('looks at the bytes of an entry until its append has settled, and not after', () =>
+    withJournal(harness, async (_under, journal) => {
+      const opening = openingAfter(undefined, 'a');
+      const entries = [opening, ...chainAfter(opening, 20, 5000)];
+      const copies = entries.map((entry) => ({ ...entry, bytes: entry.bytes.slice() }));
+      await Promise.all(
+        entries.map(async ({ bytes }, index) => {
+          await journal.append(entries[index]!);
+          bytes.buffer.transfer(0);
+        }),
+      );
+      assertSame(await collect(journal), copies);
+    }));
+
   void it('keeps everything over close and reopen, and goes on behind it', () =>
     withJournal(harness, async (under, journal) => {
       const opening = openingAfter(undefined, 'a');
