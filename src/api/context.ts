@@ -44,7 +44,7 @@ export function readBooks(context: Pick<Context, 'engine'>): Reading {
  * Submits and waits for the outcome, up to the deadline or until the client has gone; the command
  * itself is not called back by either.
  */
-export function submit(
+export async function submit(
   context: Context,
   reply: FastifyReply,
   command: Command,
@@ -53,10 +53,12 @@ export function submit(
   const abort = () => controller.abort();
   const timer = setTimeout(abort, context.outcomeWaitMs);
   reply.raw.once('close', abort);
-  return context.engine.submit(command, controller.signal).finally(() => {
+  try {
+    return await context.engine.submit(command, controller.signal);
+  } finally {
     clearTimeout(timer);
     reply.raw.removeListener('close', abort);
-  });
+  }
 }
 
 /**

@@ -97,6 +97,28 @@ test('a body that arrives in pieces is read whole, and requests may follow each 
   socket.destroy();
 });
 
+test('each of several requests waits for its own time, and later ones again', async () => {
+  await using node = await createBookedNode({ outcomeWaitMs: 20 });
+  for (const numbers of [
+    [1, 2, 3],
+    [4, 5],
+  ]) {
+    node.engine.silent = true;
+    const { submitted } = node.engine;
+    const waiting = numbers.map(async (number) => {
+      const answer = await call(node, 'POST', ONE, transferBody(number));
+      return [answer.status, answer.body.code];
+    });
+    await until(() => node.engine.submitted >= submitted + numbers.length);
+    node.engine.silent = false;
+    const answered = await call(node, 'POST', ONE, transferBody(10 * numbers[0]!));
+    assert.equal(answered.status, 201);
+    for (const outcome of await Promise.all(waiting)) {
+      assert.deepEqual(outcome, [503, 'outcome_unknown']);
+    }
+  }
+});
+
 test('a client that goes away in the middle of a body changes nothing', async () => {
   await using node = await createBookedNode();
   const before = node.engine.imageHex();

@@ -21,7 +21,7 @@ test('every JSON value without repeated names is read as JSON.parse reads it', (
       fc.constantFrom(undefined, 1, '\t'),
       (value, space) => {
         const text = JSON.stringify(value, undefined, space);
-        if (!text.includes('__proto__'))
+        if (!/__proto__|constructor|prototype/.test(text))
           assert.deepEqual(read(text), { kind: 'value', value: JSON.parse(text) });
       },
     ),

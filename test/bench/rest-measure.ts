@@ -39,6 +39,8 @@ export type RestSide = {
   readonly cpuUs: number;
   /** The same, of the main thread alone. */
   readonly mainThreadUs: number;
+  /** Share of the time in which the main thread ran: near 1, the server is the bottleneck. */
+  readonly mainThreadBusy: number;
   readonly msP50: number;
   readonly msP99: number;
 };
@@ -132,6 +134,7 @@ class Rounds {
   readonly #latenciesMs: number[][] = [[], []];
   readonly #cpuUs: number[] = [];
   readonly #mainThreadUs: number[] = [];
+  readonly #mainThreadBusy: number[] = [];
 
   constructor(server: Server, options: RestOptions) {
     this.#server = server;
@@ -149,6 +152,7 @@ class Rounds {
     const requests = latenciesMs.length;
     this.#cpuUs.push((after.cpuUs - before.cpuUs) / requests);
     this.#mainThreadUs.push((after.mainThreadUs - before.mainThreadUs) / requests);
+    this.#mainThreadBusy.push((after.mainThreadUs - before.mainThreadUs) / 1e6 / seconds);
     this.#rates.push(requests / seconds);
     this.#latenciesMs[0]!.push(latenciesMs[Math.floor(requests * 0.5)]!);
     this.#latenciesMs[1]!.push(latenciesMs[Math.floor(requests * 0.99)]!);
@@ -160,6 +164,7 @@ class Rounds {
       requestsPerSecond: Math.round(median(this.#rates)),
       cpuUs: rounded(median(this.#cpuUs), 1),
       mainThreadUs: rounded(median(this.#mainThreadUs), 1),
+      mainThreadBusy: rounded(median(this.#mainThreadBusy), 2),
       msP50: rounded(median(this.#latenciesMs[0]!), 3),
       msP99: rounded(median(this.#latenciesMs[1]!), 3),
     };
