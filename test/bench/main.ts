@@ -2,8 +2,11 @@
 // figures, as a table for people or as one line of JSON. Exit status: 0 measured; 1 a budget was
 // missed (with --budget), or the books were wrong; 2 it cannot be run as asked.
 
+import { rmSync } from 'node:fs';
+import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { tmpdir } from 'node:os';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { BenchRefused, BooksWrong } from './support/failures.ts';
 import { type Machine, lookAtMachine, machineText, quietText } from './support/machine.ts';
 import { type OptionTable, Settings, helpOf } from './support/settings.ts';
@@ -35,6 +38,8 @@ const COMMON: OptionTable = {
   help: { kind: 'flag', text: 'this text' },
 };
 
+/** What was killed may still be writing for a moment. */
+const REMOVING = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 };
 const EXIT_MISSED = 1;
 const EXIT_REFUSED = 2;
 const EXIT_INTERRUPTED = 130;
@@ -64,11 +69,17 @@ async function measure(commandLine: readonly string[], output: Output): Promise<
   const workload = workloadOf(commandLine);
   const settings = new Settings({ ...COMMON, ...workload.options }, commandLine);
   const folder = settings.text('folder');
-  const parentFolder = folder === '' ? tmpdir() : resolve(folder);
+  await using parent = await TemporaryFolder.make(folder === '' ? tmpdir() : resolve(folder));
+  const parentFolder = parent.path;
+  // PostgreSQL runs as another user and must come through to its own folder.
+  await chmod(parentFolder, 0o711);
+  const onExit = (): void => rmSync(parentFolder, REMOVING);
+  process.once('exit', onExit);
   const tell = (line: string): void => output.tell(`${workload.name}: ${line}`);
   const machine = await lookAtMachine(parentFolder);
   if (!machine.quiet) tell(quietText(machine));
   const report = await workload.run({ settings, parentFolder, tell });
+  process.removeListener('exit', onExit);
   output.print(settings.flag('json') ? jsonText(workload, machine, report) : text(machine, report));
   const missed = report.budgets.filter((budget) => !isMet(budget));
   if (!settings.flag('budget') || missed.length === 0) return 0;

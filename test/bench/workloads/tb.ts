@@ -10,6 +10,7 @@ import { type BatchLoad, runBatches } from '../support/batch-load.ts';
 import { BenchNode, openAccounts } from '../support/bench-node.ts';
 import { checkBooks, checkTransferCount } from '../support/books-check.ts';
 import { type QueryLoad, queriesOf, runQueries } from '../support/history-queries.ts';
+import { BenchRefused } from '../support/failures.ts';
 import { bytesOnDisk, cpuSeconds, residentBytes } from '../support/process-figures.ts';
 import { rawWriteBlocksPerSecond } from '../support/raw-write.ts';
 import { rounded } from '../support/samples.ts';
@@ -39,6 +40,7 @@ export const tbWorkload: Workload = {
       of: Object.keys(DISTRIBUTIONS),
       text: 'how accounts are taken; hot = one merchant, both ways',
     },
+    depth: { kind: 'count', fallback: 1, min: 1, text: 'requests under way at once' },
     pending: { kind: 'flag', text: 'half are holds, half post (3 of 4) or void them' },
     profile: { kind: 'text', fallback: '', text: 'write the CPU profile of the node here' },
   },
@@ -56,6 +58,11 @@ type Loaded = {
 };
 
 async function run({ settings, parentFolder, tell }: Surroundings): Promise<Report> {
+  if (settings.flag('pending') && settings.count('depth') > 1) {
+    throw new BenchRefused(
+      'With --pending there is one request under way: a post follows its hold.',
+    );
+  }
   await using folder = await TemporaryFolder.make(parentFolder);
   const blocks = Math.ceil(settings.count('transfers') / TRANSFERS_PER_REQUEST_MAX);
   tell(`writing ${blocks} bare blocks of 1 MiB`);
@@ -100,6 +107,7 @@ async function loadAndCheck(
     client,
     stream,
     transfers,
+    depth: settings.count('depth'),
     mark: {
       transfers: MARK_TRANSFERS,
       reached: () => (residentBytesAt2M = residentBytes(node.pid)),
@@ -147,6 +155,7 @@ function figuresOf(settings: Settings, loaded: Loaded) {
     accounts: settings.count('accounts'),
     distribution: settings.text('distribution'),
     pending: settings.flag('pending'),
+    depth: settings.count('depth'),
     seconds: rounded(load.seconds, 3),
     transfersPerSecond: Math.round(transfers / load.seconds),
     transfersPerSecondFirst2M: isMarked ? Math.round(load.markTransfers / load.markSeconds) : null,
@@ -184,7 +193,7 @@ function methodOf(settings: Settings, { queries }: Loaded): string[] {
   const distribution = settings.text('distribution');
   return [
     `${settings.count('accounts')} accounts taken ${distribution}; amounts floor(exponential, mean 10,000) + 1; time-ordered ids; ${settings.count('transfers')} transfers${half}.`,
-    'One closed-loop client process over the binary protocol: 8,189 transfers a request, one request under way, the next one written while it waits. No warm-up.',
+    `One closed-loop client process over the binary protocol: 8,189 transfers a request, ${settings.count('depth')} under way, the next one written while it waits. No warm-up.`,
     'Durable: a node with default settings, every answer after fdatasync of the file journal. Node and client share this machine.',
     queries === undefined
       ? `Queries: ${queriesText(settings)}.`
