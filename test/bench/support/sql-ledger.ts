@@ -39,8 +39,9 @@ export class SqlLedger implements AsyncDisposable {
   }
 
   static async start(folder: string, parentFolder: string): Promise<SqlLedger> {
+    const source = await readServer(folder);
     await installPg();
-    const program = await copyServer(folder);
+    const program = await writeServer(source);
     const postgres = await Postgres.start(parentFolder);
     await postgres.sqlFile(join(folder, 'baseline.sql'));
     await postgres.sqlFile(join(folder, 'baseline-nofk.sql'));
@@ -81,8 +82,8 @@ export class SqlLedger implements AsyncDisposable {
   }
 }
 
-/** Beside `pg`, its two ports taken from the environment; the same for every run. */
-async function copyServer(folder: string): Promise<string> {
+/** The server as it is, but for its two ports, which come from the environment. */
+async function readServer(folder: string): Promise<string> {
   const path = join(folder, 'server.mjs');
   if (!existsSync(path)) {
     throw new BenchRefused(
@@ -94,11 +95,15 @@ async function copyServer(folder: string): Promise<string> {
     if (source.split(place).length === 2) continue;
     throw new BenchRefused(`${path} does not say "${place}" once, so its ports cannot be given.`);
   }
-  const program = join(CACHE, 'server.mjs');
-  const ported = source
+  return source
     .replace(DATABASE_PORT, 'port: Number(process.env.BENCH_DATABASE_PORT)')
     .replace(SERVER_PORT, 'port: Number(process.env.BENCH_PORT)');
-  await writeFile(`${program}.${process.pid}`, ported);
+}
+
+/** Beside `pg`; the same for every run, so runs at the same time do not disturb each other. */
+async function writeServer(source: string): Promise<string> {
+  const program = join(CACHE, 'server.mjs');
+  await writeFile(`${program}.${process.pid}`, source);
   await rename(`${program}.${process.pid}`, program);
   return program;
 }

@@ -54,6 +54,7 @@ type Loaded = {
   readonly residentBytesAt2M: number | null;
   readonly bytesOnDisk: number;
   readonly nodeCpuSeconds: number;
+  readonly clientCpuSeconds: number;
   readonly rawBlocksPerSecond: number;
 };
 
@@ -103,6 +104,7 @@ async function loadAndCheck(
   });
   let residentBytesAt2M: number | null = null;
   const cpuBefore = cpuSeconds(node.pid);
+  const ownCpuBefore = process.cpuUsage();
   const load = await runBatches({
     client,
     stream,
@@ -114,13 +116,22 @@ async function loadAndCheck(
     },
   });
   const nodeCpuSeconds = cpuSeconds(node.pid) - cpuBefore;
+  const { user, system } = process.cpuUsage(ownCpuBefore);
+  const clientCpuSeconds = (user + system) / 1_000_000;
   tell(`${rate(transfers / load.seconds)} over the whole run`);
   const queries = await query(running, stream, load.position);
   const residentAtEnd = residentBytes(node.pid);
   tell('comparing the books');
   await checkBooks(client, stream.expected);
   await checkTransferCount(node, transfers);
-  return { load, queries, residentBytes: residentAtEnd, residentBytesAt2M, nodeCpuSeconds };
+  return {
+    load,
+    queries,
+    residentBytes: residentAtEnd,
+    residentBytesAt2M,
+    nodeCpuSeconds,
+    clientCpuSeconds,
+  };
 }
 
 function query(
@@ -177,6 +188,7 @@ function figuresOf(settings: Settings, loaded: Loaded) {
     residentBytesAt2M: loaded.residentBytesAt2M,
     bytesOnDisk: loaded.bytesOnDisk,
     nodeCpuSeconds: rounded(loaded.nodeCpuSeconds, 2),
+    clientCpuSeconds: rounded(loaded.clientCpuSeconds, 2),
     rawWritePerSecond: Math.round(rawBlocksPerSecond * TRANSFERS_PER_REQUEST_MAX),
     rawWriteBytesPerSecond: Math.round(rawBlocksPerSecond * BLOCK_BYTES),
   } satisfies { [name: string]: Figure };
@@ -215,7 +227,7 @@ function tablesOf(figures: Figures): Report['tables'] {
     ['resident memory of the node', mebibytes(figures.residentBytes)],
     ['  after 2 M', mebibytes(figures.residentBytesAt2M)],
     ['on disk', mebibytes(figures.bytesOnDisk)],
-    ['CPU of the node', `${figures.nodeCpuSeconds} s`],
+    ['CPU of node / client', `${figures.nodeCpuSeconds} s / ${figures.clientCpuSeconds} s`],
   ];
   const title = `tb: ${count(figures.transfers)} transfers, ${figures.distribution}`;
   return [{ title: figures.pending ? `${title}, pending` : title, columns: ['', ''], rows }];
