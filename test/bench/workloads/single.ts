@@ -61,7 +61,7 @@ export const singleWorkload: Workload = {
     rounds: { kind: 'count', fallback: 3, min: 1, text: 'of all measurements; medians are told' },
     transfers: { kind: 'count', fallback: 10_000_000, min: 1, text: 'of a measurement, at most' },
     'sql-ledger': { kind: 'text', fallback: '', text: 'folder of the SQL ledger' },
-    profile: { kind: 'text', fallback: '', text: 'write the CPU profile of the node here' },
+    profile: { kind: 'text', fallback: '', text: 'write the CPU profiles of node and echo here' },
   },
   run,
 };
@@ -83,11 +83,16 @@ type Server = {
   readonly sent: { transfers: number; amount: number };
 };
 
+/** Of the server's Node process, microseconds a transfer. */
+type ServerCpu = { readonly serverCpuUs: number; readonly serverMainUs: number };
+
+type Round = SingleResult & ServerCpu;
+
 type Cell = {
   readonly subject: string;
   readonly pattern: Distribution;
   readonly clients: number;
-  readonly rounds: (SingleResult & { readonly serverCpuUs: number })[];
+  readonly rounds: Round[];
 };
 
 async function run({ settings, parentFolder, tell }: Surroundings): Promise<Report> {
@@ -96,14 +101,12 @@ async function run({ settings, parentFolder, tell }: Surroundings): Promise<Repo
   await using sql = ['sql', 'all'].includes(peers)
     ? await SqlLedger.start(settings.text('sql-ledger') || SQL_LEDGER_FOLDER, parentFolder)
     : undefined;
-  await using echo = ['echo', 'all'].includes(peers)
-    ? new ChildProgram(process.execPath, [ECHO])
-    : undefined;
   const profile = settings.text('profile');
-  await using node = await BenchNode.start({
-    data: folder.path,
-    runtimeOptions: profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
-  });
+  const runtimeOptions = profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  await using echo = ['echo', 'all'].includes(peers)
+    ? new ChildProgram(process.execPath, [...runtimeOptions, ECHO])
+    : undefined;
+  await using node = await BenchNode.start({ data: folder.path, runtimeOptions });
   await using client = node.binaryClient();
   await openBooks(client);
   const ours = { key: node.key, pid: node.pid, sent: nothingSent() };
@@ -203,7 +206,7 @@ async function measure(
   settings: Settings,
   { road, server }: Subject,
   what: { readonly pattern: Distribution; readonly clients: number; readonly round: number },
-): Promise<Cell['rounds'][number]> {
+): Promise<Round> {
   const cpuBefore = cpuSeconds(server.pid);
   const result = await runSingles({
     road,
@@ -219,8 +222,11 @@ async function measure(
   });
   server.sent.transfers += result.transfers;
   server.sent.amount += result.amount;
-  const serverCpuUs = ((cpuSeconds(server.pid) - cpuBefore) / result.transfers) * 1_000_000;
-  return { ...result, serverCpuUs };
+  const cpuAfter = cpuSeconds(server.pid);
+  const each = 1_000_000 / result.transfers;
+  const serverCpuUs = (cpuAfter.allThreads - cpuBefore.allThreads) * each;
+  const serverMainUs = (cpuAfter.mainThread - cpuBefore.mainThread) * each;
+  return { ...result, serverCpuUs, serverMainUs };
 }
 
 type CellFigures = {
@@ -232,11 +238,12 @@ type CellFigures = {
   readonly msP99: number;
   readonly msMax: number;
   readonly serverCpuUs: number;
+  readonly serverMainUs: number;
   readonly clientCpuShare: number;
 };
 
 function figuresOf({ subject, pattern, clients, rounds }: Cell): CellFigures {
-  const of = (read: (round: Cell['rounds'][number]) => number | null, decimals: number): number =>
+  const of = (read: (round: Round) => number | null, decimals: number): number =>
     rounded(median(rounds.map((round) => read(round) ?? Number.NaN)), decimals);
   return {
     subject,
@@ -247,28 +254,38 @@ function figuresOf({ subject, pattern, clients, rounds }: Cell): CellFigures {
     msP99: of(({ msP99 }) => msP99, 3),
     msMax: of(({ msMax }) => msMax, 3),
     serverCpuUs: of(({ serverCpuUs }) => serverCpuUs, 1),
+    serverMainUs: of(({ serverMainUs }) => serverMainUs, 1),
     clientCpuShare: of(({ clientCpuShare }) => clientCpuShare, 2),
   };
 }
 
-/** Median over the rounds of one's rate over the other's in the same round. */
-function ratioOf(cells: readonly Cell[], one: string, other: string, clients: number) {
+/** Of REST to the echo with as many clients, median over the rounds; null where one is missing. */
+type Ratios = {
+  /** Rate over rate. */
+  readonly rate: number | null;
+  /** CPU of the echo over that of REST: what the rates come to where nothing else runs. */
+  readonly cpu: number | null;
+};
+
+function ratiosOf(cells: readonly Cell[], clients: number): Ratios {
   const of = (subject: string): Cell | undefined =>
     cells.find((cell) => cell.subject === subject && cell.clients === clients);
-  const [ones, others] = [of(one), of(other)];
-  if (ones === undefined || others === undefined || ones.pattern !== others.pattern) return null;
-  const ratios = ones.rounds.map((round, index) => {
-    const beside = others.rounds[index]!;
-    return round.requests / round.seconds / (beside.requests / beside.seconds);
-  });
-  return rounded(median(ratios), 3);
+  const [rest, echo] = [of('rest'), of('echo')];
+  if (rest === undefined || echo === undefined) return { rate: null, cpu: null };
+  const over = (read: (rest: Round, echo: Round) => number): number =>
+    rounded(median(rest.rounds.map((round, index) => read(round, echo.rounds[index]!))), 3);
+  const perSecond = ({ requests, seconds }: Round): number => requests / seconds;
+  return {
+    rate: over((one, other) => perSecond(one) / perSecond(other)),
+    cpu: over((one, other) => other.serverCpuUs / one.serverCpuUs),
+  };
 }
 
 function reportOf(settings: Settings, cells: Cell[], sqlVersion: string | undefined): Report {
   const figures = cells.map(figuresOf);
   const clientCounts = settings.counts('clients');
   const restToEcho = Object.fromEntries(
-    clientCounts.map((clients) => [clients, ratioOf(cells, 'rest', 'echo', clients)]),
+    clientCounts.map((clients) => [clients, ratiosOf(cells, clients)]),
   );
   const binary = figures.find(
     ({ subject, pattern, clients }) =>
@@ -289,7 +306,7 @@ function reportOf(settings: Settings, cells: Cell[], sqlVersion: string | undefi
         what: `REST over echo, ${BUDGET_CLIENTS_REST} clients`,
         bound: 'at least',
         limit: 0.7,
-        figure: restToEcho[BUDGET_CLIENTS_REST] ?? null,
+        figure: restToEcho[BUDGET_CLIENTS_REST]?.rate ?? null,
       },
     ],
   };
@@ -306,16 +323,25 @@ function methodOf(settings: Settings, sqlVersion: string | undefined): string[] 
       : [
           `sql: fastify and pg (pool of 32) over ${sqlVersion}, one function a transfer, no foreign keys; fsync, synchronous_commit and full_page_writes on; its folder is on the same disk.`,
         ]),
-    'One server process of Node each; PostgreSQL has its own beside. All run on this machine together, one is loaded at a time. serverCpuUs: CPU of the Node process a transfer. clientCpuShare near 1: the load process was the limit.',
+    'One server process of Node each; PostgreSQL has its own beside. All run on this machine together, one is loaded at a time. CPU and main: of the Node process, and of its main thread, a transfer, warm-up included. client: CPU of the load process over the time; near 1 it was the limit.',
     'Afterwards transfer counts and sums are compared with what was acknowledged, here and in the SQL ledger.',
   ];
 }
 
 function tablesOf(
   figures: readonly CellFigures[],
-  restToEcho: { readonly [clients: string]: number | null },
+  restToEcho: { readonly [clients: string]: Ratios },
 ): Report['tables'] {
-  const columns = ['pattern, clients, server', 'a second', 'p50', 'p99', 'max', 'CPU', 'client'];
+  const columns = [
+    'pattern, clients, server',
+    'a second',
+    'p50',
+    'p99',
+    'max',
+    'CPU',
+    'main',
+    'client',
+  ];
   const sorted = figures.toSorted(
     (a, b) =>
       PATTERNS.indexOf(a.pattern as Distribution) - PATTERNS.indexOf(b.pattern as Distribution) ||
@@ -328,11 +354,16 @@ function tablesOf(
     ms(cell.msP99),
     ms(cell.msMax),
     `${cell.serverCpuUs} us`,
+    `${cell.serverMainUs} us`,
     ratio(cell.clientCpuShare),
   ]);
-  const ratios = Object.entries(restToEcho).map(([clients, value]) => [clients, ratio(value)]);
+  const ratios = Object.entries(restToEcho).map(([clients, { rate, cpu }]) => [
+    clients,
+    ratio(rate),
+    ratio(cpu),
+  ]);
   return [
     { title: 'single: one transfer a request', columns, rows },
-    { title: 'REST over echo', columns: ['clients', 'ratio'], rows: ratios },
+    { title: 'REST over echo', columns: ['clients', 'by rate', 'by CPU'], rows: ratios },
   ];
 }
