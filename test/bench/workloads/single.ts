@@ -11,12 +11,19 @@ import { BenchNode, openAccounts } from '../support/bench-node.ts';
 import { checkSums, checkTransferCount } from '../support/books-check.ts';
 import { ChildProgram } from '../support/child-program.ts';
 import { cpuSeconds } from '../support/process-figures.ts';
-import { median, rounded } from '../support/samples.ts';
 import type { Settings } from '../support/settings.ts';
-import type { Road, SingleResult } from '../support/single-load.ts';
+import type { Road } from '../support/single-load.ts';
+import {
+  type Cell,
+  PATTERNS,
+  type Round,
+  figuresOf,
+  ratiosOf,
+  tablesOf,
+} from '../support/single-report.ts';
 import { runSingles } from '../support/single-run.ts';
 import { SQL_ACCOUNTS, SQL_LEDGER_FOLDER, SqlLedger } from '../support/sql-ledger.ts';
-import { ms, rate, ratio } from '../support/texts.ts';
+import { rate } from '../support/texts.ts';
 import { LEDGER } from '../support/transfer-stream.ts';
 import type { Report, Surroundings, Workload } from '../support/workload.ts';
 
@@ -29,7 +36,6 @@ const FUNDED = BigInt(ACCOUNTS) * BALANCE_AT_START;
 const FUNDINGS_A_REQUEST = 8000;
 const BUDGET_CLIENTS_BINARY = 32;
 const BUDGET_CLIENTS_REST = 64;
-const PATTERNS: readonly Distribution[] = ['uniform', 'hot-in', 'hot-mix'];
 const DOORS = ['rest', 'binary', 'shared', 'gathered'] as const;
 const ECHO = fileURLToPath(new URL('../support/echo-server.ts', import.meta.url));
 
@@ -81,18 +87,6 @@ type Server = {
   readonly pid: number;
   /** Everything that was acknowledged. */
   readonly sent: { transfers: number; amount: number };
-};
-
-/** Of the server's Node process, microseconds a transfer. */
-type ServerCpu = { readonly serverCpuUs: number; readonly serverMainUs: number };
-
-type Round = SingleResult & ServerCpu;
-
-type Cell = {
-  readonly subject: string;
-  readonly pattern: Distribution;
-  readonly clients: number;
-  readonly rounds: Round[];
 };
 
 async function run({ settings, parentFolder, tell }: Surroundings): Promise<Report> {
@@ -229,58 +223,6 @@ async function measure(
   return { ...result, serverCpuUs, serverMainUs };
 }
 
-type CellFigures = {
-  readonly subject: string;
-  readonly pattern: string;
-  readonly clients: number;
-  readonly perSecond: number;
-  readonly msP50: number;
-  readonly msP99: number;
-  readonly msMax: number;
-  readonly serverCpuUs: number;
-  readonly serverMainUs: number;
-  readonly clientCpuShare: number;
-};
-
-function figuresOf({ subject, pattern, clients, rounds }: Cell): CellFigures {
-  const of = (read: (round: Round) => number | null, decimals: number): number =>
-    rounded(median(rounds.map((round) => read(round) ?? Number.NaN)), decimals);
-  return {
-    subject,
-    pattern,
-    clients,
-    perSecond: of(({ requests, seconds }) => requests / seconds, 0),
-    msP50: of(({ msP50 }) => msP50, 3),
-    msP99: of(({ msP99 }) => msP99, 3),
-    msMax: of(({ msMax }) => msMax, 3),
-    serverCpuUs: of(({ serverCpuUs }) => serverCpuUs, 1),
-    serverMainUs: of(({ serverMainUs }) => serverMainUs, 1),
-    clientCpuShare: of(({ clientCpuShare }) => clientCpuShare, 2),
-  };
-}
-
-/** Of REST to the echo with as many clients, median over the rounds; null where one is missing. */
-type Ratios = {
-  /** Rate over rate. */
-  readonly rate: number | null;
-  /** CPU of the echo over that of REST: what the rates come to where nothing else runs. */
-  readonly cpu: number | null;
-};
-
-function ratiosOf(cells: readonly Cell[], clients: number): Ratios {
-  const of = (subject: string): Cell | undefined =>
-    cells.find((cell) => cell.subject === subject && cell.clients === clients);
-  const [rest, echo] = [of('rest'), of('echo')];
-  if (rest === undefined || echo === undefined) return { rate: null, cpu: null };
-  const over = (read: (rest: Round, echo: Round) => number): number =>
-    rounded(median(rest.rounds.map((round, index) => read(round, echo.rounds[index]!))), 3);
-  const perSecond = ({ requests, seconds }: Round): number => requests / seconds;
-  return {
-    rate: over((one, other) => perSecond(one) / perSecond(other)),
-    cpu: over((one, other) => other.serverCpuUs / one.serverCpuUs),
-  };
-}
-
 function reportOf(settings: Settings, cells: Cell[], sqlVersion: string | undefined): Report {
   const figures = cells.map(figuresOf);
   const clientCounts = settings.counts('clients');
@@ -325,45 +267,5 @@ function methodOf(settings: Settings, sqlVersion: string | undefined): string[] 
         ]),
     'One server process of Node each; PostgreSQL has its own beside. All run on this machine together, one is loaded at a time. CPU and main: of the Node process, and of its main thread, a transfer, warm-up included. client: CPU of the load process over the time; near 1 it was the limit.',
     'Afterwards transfer counts and sums are compared with what was acknowledged, here and in the SQL ledger.',
-  ];
-}
-
-function tablesOf(
-  figures: readonly CellFigures[],
-  restToEcho: { readonly [clients: string]: Ratios },
-): Report['tables'] {
-  const columns = [
-    'pattern, clients, server',
-    'a second',
-    'p50',
-    'p99',
-    'max',
-    'CPU',
-    'main',
-    'client',
-  ];
-  const sorted = figures.toSorted(
-    (a, b) =>
-      PATTERNS.indexOf(a.pattern as Distribution) - PATTERNS.indexOf(b.pattern as Distribution) ||
-      a.clients - b.clients,
-  );
-  const rows = sorted.map((cell) => [
-    `${cell.pattern}, ${cell.clients}, ${cell.subject}`,
-    rate(cell.perSecond),
-    ms(cell.msP50),
-    ms(cell.msP99),
-    ms(cell.msMax),
-    `${cell.serverCpuUs} us`,
-    `${cell.serverMainUs} us`,
-    ratio(cell.clientCpuShare),
-  ]);
-  const ratios = Object.entries(restToEcho).map(([clients, { rate, cpu }]) => [
-    clients,
-    ratio(rate),
-    ratio(cpu),
-  ]);
-  return [
-    { title: 'single: one transfer a request', columns, rows },
-    { title: 'REST over echo', columns: ['clients', 'by rate', 'by CPU'], rows: ratios },
   ];
 }
