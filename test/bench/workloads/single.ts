@@ -229,9 +229,9 @@ function reportOf(settings: Settings, cells: Cell[], sqlVersion: string | undefi
   const restToEcho = Object.fromEntries(
     clientCounts.map((clients) => [clients, ratiosOf(cells, clients)]),
   );
-  const binary = figures.find(
+  const shared = figures.find(
     ({ subject, pattern, clients }) =>
-      subject === 'binary' && pattern === 'uniform' && clients === BUDGET_CLIENTS_BINARY,
+      subject === 'shared' && pattern === 'uniform' && clients === BUDGET_CLIENTS_BINARY,
   );
   return {
     method: methodOf(settings, sqlVersion),
@@ -239,10 +239,10 @@ function reportOf(settings: Settings, cells: Cell[], sqlVersion: string | undefi
     tables: tablesOf(figures, restToEcho),
     budgets: [
       {
-        what: `binary, uniform, ${BUDGET_CLIENTS_BINARY} clients, transfers a second`,
+        what: `binary, one connection, uniform, ${BUDGET_CLIENTS_BINARY} loops, transfers a second`,
         bound: 'above',
         limit: 45_000,
-        figure: binary?.perSecond ?? null,
+        figure: shared?.perSecond ?? null,
       },
       {
         what: `REST over echo, ${BUDGET_CLIENTS_REST} clients`,
