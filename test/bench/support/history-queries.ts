@@ -16,13 +16,18 @@ import type { ExpectedBooks } from './transfer-stream.ts';
 import { BooksWrong } from './failures.ts';
 
 const CATCH_UP_MS_MAX = 60_000;
+/** Of a query: what is slower is no figure. */
+const DEADLINE_MS = 10_000;
 
 type Queries = {
-  queryTransfers(query: {
-    readonly filter: { readonly account: bigint };
-    readonly order: 'newest-first';
-    readonly limit: number;
-  }): Promise<TransferPage>;
+  queryTransfers(
+    query: {
+      readonly filter: { readonly account: bigint };
+      readonly order: 'newest-first';
+      readonly limit: number;
+    },
+    call?: { readonly deadlineMs: number },
+  ): Promise<TransferPage>;
 };
 
 export function queriesOf(client: BinaryClient): Queries | undefined {
@@ -48,10 +53,11 @@ export type QueryOptions = {
   readonly position: number;
 };
 
-/** One closed loop: the next query when the last is answered. */
-export async function runQueries(options: QueryOptions): Promise<QueryLoad> {
+/** One closed loop: the next query when the last is answered; undefined = the node keeps none. */
+export async function runQueries(options: QueryOptions): Promise<QueryLoad | undefined> {
   const { queries, expected, chance, position } = options;
   const catchUpMs = await catchUp(queries, position);
+  if (catchUpMs === undefined) return undefined;
   const latenciesMs = new Samples();
   for (let query = 0; query < options.count; query++) {
     const account = chance.below(expected.counts.length);
@@ -64,14 +70,14 @@ export async function runQueries(options: QueryOptions): Promise<QueryLoad> {
 }
 
 /** Asks until a page holds everything; an answer that the history is behind is no failure yet. */
-async function catchUp(queries: Queries, position: number): Promise<number> {
+async function catchUp(queries: Queries, position: number): Promise<number | undefined> {
   const startedMs = performance.now();
   for (;;) {
     try {
       if ((await ask(queries, 0)).position >= position) return performance.now() - startedMs;
     } catch (error) {
-      const isBehind = error instanceof ApiProblem && error.code === 'history_incomplete';
-      if (!isBehind) throw error;
+      if (!(error instanceof ApiProblem) || error.code !== 'history_incomplete') throw error;
+      if (error.detail.includes('keeps no history')) return undefined;
     }
     if (performance.now() - startedMs > CATCH_UP_MS_MAX) {
       throw new BooksWrong('the history does not hold what was acknowledged a minute ago');
@@ -81,11 +87,9 @@ async function catchUp(queries: Queries, position: number): Promise<number> {
 }
 
 function ask(queries: Queries, account: number): Promise<TransferPage> {
-  return queries.queryTransfers({
-    filter: { account: BigInt(account + 1) },
-    order: 'newest-first',
-    limit: TRANSFERS_PER_REQUEST_MAX,
-  });
+  const filter = { account: BigInt(account + 1) };
+  const query = { filter, order: 'newest-first', limit: TRANSFERS_PER_REQUEST_MAX } as const;
+  return queries.queryTransfers(query, { deadlineMs: DEADLINE_MS });
 }
 
 function checkPage(page: TransferPage, account: number, expected: ExpectedBooks): void {

@@ -142,10 +142,10 @@ function query(
   { client, settings }: Running,
   { expected }: TransferStream,
   position: number,
-): Promise<QueryLoad> | undefined {
+): Promise<QueryLoad | undefined> {
   const queries = queriesOf(client);
   const asked = settings.count('queries');
-  if (queries === undefined || asked === 0) return undefined;
+  if (queries === undefined || asked === 0) return Promise.resolve(undefined);
   return runQueries({ queries, count: asked, expected, chance: new Prng(2), position });
 }
 
