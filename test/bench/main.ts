@@ -2,7 +2,7 @@
 // figures, as a table for people or as one line of JSON. Exit status: 0 measured; 1 a budget was
 // missed (with --budget), or the books were wrong; 2 it cannot be run as asked.
 
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,11 @@ const COMMON: OptionTable = {
   workload: { kind: 'text', fallback: '', text: 'which one; --list names them' },
   json: { kind: 'flag', text: 'one line of JSON instead of tables' },
   budget: { kind: 'flag', text: 'exit status 1 when a figure misses its budget' },
-  folder: { kind: 'text', fallback: '', text: 'make the data here; the system temporary folder' },
+  folder: {
+    kind: 'text',
+    fallback: '',
+    text: 'make the data here; otherwise in the temporary folder',
+  },
   list: { kind: 'flag', text: 'the workloads, one line each' },
   help: { kind: 'flag', text: 'this text' },
 };
@@ -56,7 +60,8 @@ export async function bench(commandLine: readonly string[], output: Output): Pro
     return await measure(commandLine, output);
   } catch (error) {
     if (!(error instanceof BenchRefused || error instanceof BooksWrong)) throw error;
-    output.tell(error.message);
+    const isWrong = error instanceof BooksWrong;
+    output.tell(`${isWrong ? 'The books are wrong, so no figure counts: ' : ''}${error.message}`);
     return error instanceof BenchRefused ? EXIT_REFUSED : EXIT_MISSED;
   }
 }
@@ -69,6 +74,9 @@ async function measure(commandLine: readonly string[], output: Output): Promise<
   const workload = workloadOf(commandLine);
   const settings = new Settings({ ...COMMON, ...workload.options }, commandLine);
   const folder = settings.text('folder');
+  if (!existsSync(folder === '' ? tmpdir() : folder)) {
+    throw new BenchRefused(`--folder ${folder} is not there.`);
+  }
   await using parent = await TemporaryFolder.make(folder === '' ? tmpdir() : resolve(folder));
   const parentFolder = parent.path;
   // PostgreSQL runs as another user and must come through to its own folder.
@@ -110,6 +118,9 @@ function helpText(): string {
     ...helpOf(COMMON),
     '',
     ...parts,
+    '',
+    'Exit status: 0 measured; 1 a budget was missed (with --budget), or the books were not what',
+    'the client sent; 2 it cannot be run as asked, or not in this build.',
     '',
     'Figures, method and budgets: docs/benchmarks.md. Ratios hold on a shared machine, absolute',
     'figures only on a quiet one: the load before the run is printed with every result.',

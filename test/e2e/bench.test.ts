@@ -142,13 +142,16 @@ describe('npm run bench', { concurrency: 2 }, () => {
     assert.match(told, /1 of 1 budgets missed/);
   });
 
-  test('what it does not know is refused by its name, before anything runs', async () => {
+  test('what it does not know is refused by its name', async () => {
     for (const [words, expected] of [
       [['--workload', 'nothing'], /no workload "nothing"/],
       [[], /Name a workload/],
       [['--workload', 'apply', '--pending'], /--pending/],
       [['--workload', 'tb', '--transfers', '1e6'], /--transfers wants a whole number/],
       [['--workload', 'tb', '--distribution', 'flat'], /--distribution knows uniform/],
+      [['--workload', 'tb', '--folder', 'not/there'], /--folder not\/there is not there/],
+      [['--workload', 'tb', '--pending', '--depth', '2'], /one request under way/],
+      [['--workload', 'single', '--peers', 'sql', '--sql-ledger', 'no'], /no SQL ledger in no/],
     ] as const) {
       const { exitCode, printed, told } = await run(...words);
       assert.deepEqual([exitCode, printed], [EXIT_REFUSED, '']);
