@@ -2,8 +2,11 @@
 // figures, as a table for people or as one line of JSON. Exit status: 0 measured; 1 a budget was
 // missed (with --budget), or the books were wrong; 2 it cannot be run as asked.
 
+import { existsSync, rmSync } from 'node:fs';
+import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { tmpdir } from 'node:os';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { BenchRefused, BooksWrong } from './support/failures.ts';
 import { type Machine, lookAtMachine, machineText, quietText } from './support/machine.ts';
 import { type OptionTable, Settings, helpOf } from './support/settings.ts';
@@ -30,11 +33,17 @@ const COMMON: OptionTable = {
   workload: { kind: 'text', fallback: '', text: 'which one; --list names them' },
   json: { kind: 'flag', text: 'one line of JSON instead of tables' },
   budget: { kind: 'flag', text: 'exit status 1 when a figure misses its budget' },
-  folder: { kind: 'text', fallback: '', text: 'make the data here; the system temporary folder' },
+  folder: {
+    kind: 'text',
+    fallback: '',
+    text: 'make the data here; otherwise in the temporary folder',
+  },
   list: { kind: 'flag', text: 'the workloads, one line each' },
   help: { kind: 'flag', text: 'this text' },
 };
 
+/** What was killed may still be writing for a moment. */
+const REMOVING = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 };
 const EXIT_MISSED = 1;
 const EXIT_REFUSED = 2;
 const EXIT_INTERRUPTED = 130;
@@ -51,7 +60,8 @@ export async function bench(commandLine: readonly string[], output: Output): Pro
     return await measure(commandLine, output);
   } catch (error) {
     if (!(error instanceof BenchRefused || error instanceof BooksWrong)) throw error;
-    output.tell(error.message);
+    const isWrong = error instanceof BooksWrong;
+    output.tell(`${isWrong ? 'The books are wrong, so no figure counts: ' : ''}${error.message}`);
     return error instanceof BenchRefused ? EXIT_REFUSED : EXIT_MISSED;
   }
 }
@@ -64,11 +74,20 @@ async function measure(commandLine: readonly string[], output: Output): Promise<
   const workload = workloadOf(commandLine);
   const settings = new Settings({ ...COMMON, ...workload.options }, commandLine);
   const folder = settings.text('folder');
-  const parentFolder = folder === '' ? tmpdir() : resolve(folder);
+  if (!existsSync(folder === '' ? tmpdir() : folder)) {
+    throw new BenchRefused(`--folder ${folder} is not there.`);
+  }
+  await using parent = await TemporaryFolder.make(folder === '' ? tmpdir() : resolve(folder));
+  const parentFolder = parent.path;
+  // PostgreSQL runs as another user and must come through to its own folder.
+  await chmod(parentFolder, 0o711);
+  const onExit = (): void => rmSync(parentFolder, REMOVING);
+  process.once('exit', onExit);
   const tell = (line: string): void => output.tell(`${workload.name}: ${line}`);
   const machine = await lookAtMachine(parentFolder);
   if (!machine.quiet) tell(quietText(machine));
   const report = await workload.run({ settings, parentFolder, tell });
+  process.removeListener('exit', onExit);
   output.print(settings.flag('json') ? jsonText(workload, machine, report) : text(machine, report));
   const missed = report.budgets.filter((budget) => !isMet(budget));
   if (!settings.flag('budget') || missed.length === 0) return 0;
@@ -99,6 +118,9 @@ function helpText(): string {
     ...helpOf(COMMON),
     '',
     ...parts,
+    '',
+    'Exit status: 0 measured; 1 a budget was missed (with --budget), or the books were not what',
+    'the client sent; 2 it cannot be run as asked, or not in this build.',
     '',
     'Figures, method and budgets: docs/benchmarks.md. Ratios hold on a shared machine, absolute',
     'figures only on a quiet one: the load before the run is printed with every result.',

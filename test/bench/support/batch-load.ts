@@ -16,6 +16,8 @@ export type BatchLoadOptions = {
   readonly client: BinaryClient;
   readonly stream: TransferStream;
   readonly transfers: number;
+  /** Requests under way at once; 1. With more their order is open, so no holds then. */
+  readonly depth?: number;
   /** Called once, when so many transfers are acknowledged. */
   readonly mark?: { readonly transfers: number; readonly reached: () => void };
 };
@@ -31,54 +33,79 @@ export type BatchLoad = {
 };
 
 export async function runBatches(options: BatchLoadOptions): Promise<BatchLoad> {
-  const { client, transfers, mark } = options;
-  const latenciesMs = new Samples();
-  const batches = new Batches(options.stream, transfers);
-  let markTransfers: number | null = null;
-  let markSeconds: number | null = null;
-  let acknowledged = 0;
-  let position = 0;
-  let next = await batches.make();
-  const startedMs = performance.now();
-  while (next.byteLength > 0) {
-    const sentMs = performance.now();
-    const sent = next;
-    const answered = client.transfers.createBatch(sent).then((answer) => {
-      latenciesMs.add(performance.now() - sentMs);
-      return answer;
-    });
-    // A failure of the request is awaited below, after the next one has been made.
-    answered.catch(() => undefined);
-    next = await batches.make();
-    const { refused, ...answer } = await answered;
-    if (refused.length > 0) throw new BooksWrong(`a transfer was refused: ${refused[0]?.code}`);
-    acknowledged += sent.byteLength / TRANSFER_BYTES;
-    position = answer.position;
-    if (mark !== undefined && markSeconds === null && acknowledged >= mark.transfers) {
-      markTransfers = acknowledged;
-      markSeconds = (performance.now() - startedMs) / 1000;
-      mark.reached();
-    }
-  }
-  const seconds = (performance.now() - startedMs) / 1000;
+  const run = new BatchRun(options);
+  await Promise.all(Array.from({ length: options.depth ?? 1 }, () => run.loop()));
+  const seconds = run.seconds;
+  const { latenciesMs, markTransfers, markSeconds, position } = run;
   return { seconds, latenciesMs, markTransfers, markSeconds, position };
 }
 
-/** Requests, written by turns into two buffers: one is on its way while the other is made. */
+/** What the loops of one load share. */
+class BatchRun {
+  readonly #options: BatchLoadOptions;
+  readonly #batches: Batches;
+  readonly latenciesMs = new Samples();
+  markTransfers: number | null = null;
+  markSeconds: number | null = null;
+  position = 0;
+  #acknowledged = 0;
+  /** When the first request was sent. */
+  #startedMs = 0;
+
+  constructor(options: BatchLoadOptions) {
+    this.#options = options;
+    this.#batches = new Batches(options.stream, options.transfers);
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#startedMs) / 1000;
+  }
+
+  /** One request under way, and one that is written meanwhile, until there is none any more. */
+  async loop(): Promise<void> {
+    const buffers = [roomForBatch(), roomForBatch()] as const;
+    let next = await this.#batches.make(buffers[0]);
+    for (let made = 1; next.byteLength > 0; made++) {
+      const sent = next;
+      const sentMs = performance.now();
+      this.#startedMs ||= sentMs;
+      const answered = this.#options.client.transfers.createBatch(sent).then((answer) => {
+        this.latenciesMs.add(performance.now() - sentMs);
+        return answer;
+      });
+      // A failure of the request is awaited below, after the next one has been made.
+      answered.catch(() => undefined);
+      next = await this.#batches.make(buffers[made % 2]!);
+      const { refused, position } = await answered;
+      if (refused.length > 0) throw new BooksWrong(`a transfer was refused: ${refused[0]?.code}`);
+      this.position = Math.max(this.position, position);
+      this.#acknowledge(sent.byteLength / TRANSFER_BYTES);
+    }
+  }
+
+  #acknowledge(transfers: number): void {
+    const { mark } = this.#options;
+    this.#acknowledged += transfers;
+    if (mark === undefined || this.markSeconds !== null) return;
+    if (this.#acknowledged < mark.transfers) return;
+    this.markTransfers = this.#acknowledged;
+    this.markSeconds = this.seconds;
+    mark.reached();
+  }
+}
+
+/** The requests of all loops, in the order of the stream. */
 class Batches {
   readonly #stream: TransferStream;
-  readonly #buffers = [roomForBatch(), roomForBatch()];
   #left: number;
-  #made = 0;
 
   constructor(stream: TransferStream, transfers: number) {
     this.#stream = stream;
     this.#left = transfers;
   }
 
-  /** The next request; empty when there is none. */
-  async make(): Promise<Uint8Array> {
-    const buffer = this.#buffers[this.#made++ % 2]!;
+  /** The next request, written into `buffer`; empty when there is none. */
+  async make(buffer: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     const count = Math.min(TRANSFERS_PER_REQUEST_MAX, this.#left);
     this.#left -= count;
     const view = new DataView(buffer.buffer);

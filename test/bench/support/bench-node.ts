@@ -37,7 +37,7 @@ export class BenchNode implements AsyncDisposable {
   static async start(options: BenchNodeOptions): Promise<BenchNode> {
     const spawned = new SpawnedNode({ ...options, lifeMsMax: LIFE_MS_MAX });
     const onExit = (): void => spawned.signal('SIGKILL');
-    process.once('exit', onExit);
+    process.prependOnceListener('exit', onExit);
     const ready = await spawned.ready(READY_MS_MAX);
     return new BenchNode(spawned, onExit, ready, await keyOf(ready));
   }

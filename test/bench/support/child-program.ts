@@ -28,7 +28,7 @@ export class ChildProgram implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#onExit = () => void this.#child.kill('SIGKILL');
-    process.once('exit', this.#onExit);
+    process.prependOnceListener('exit', this.#onExit);
     const ended = Promise.withResolvers<void>();
     const first = Promise.withResolvers<string>();
     first.promise.catch(() => undefined);

@@ -16,9 +16,23 @@ export function residentBytes(pid: number): number {
   return Number(kibibytes) * 1024;
 }
 
-/** User and kernel time of all threads: fields 14 and 15, counted behind the name in brackets. */
-export function cpuSeconds(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+export type CpuSeconds = {
+  readonly allThreads: number;
+  /** The one that runs JavaScript and its event loop: the first to be busy all the time. */
+  readonly mainThread: number;
+};
+
+/** User and kernel time since the process began. */
+export function cpuSeconds(pid: number): CpuSeconds {
+  return {
+    allThreads: secondsIn(`/proc/${pid}/stat`),
+    mainThread: secondsIn(`/proc/${pid}/task/${pid}/stat`),
+  };
+}
+
+/** Fields 14 and 15, counted behind the name in brackets. */
+function secondsIn(path: string): number {
+  const text = readFileSync(path, 'latin1');
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }

@@ -113,7 +113,8 @@ function oneOf(name: string, of: readonly string[], text: string): string {
 export function helpOf(table: OptionTable): string[] {
   return Object.entries(table).map(([name, option]) => {
     const shown = `--${name}${placeholder(option)}`;
-    const fallback = option.kind === 'flag' ? '' : ` (${String(option.fallback)})`;
+    const isBare = option.kind === 'flag' || option.fallback === '';
+    const fallback = isBare ? '' : ` (${String(option.fallback)})`;
     return `    ${shown.padEnd(26)} ${option.text}${fallback}`;
   });
 }

@@ -10,7 +10,7 @@ const PROGRAM = fileURLToPath(new URL('single-process.ts', import.meta.url));
 export async function runSingles(task: SingleTask): Promise<SingleResult> {
   const child = fork(PROGRAM, { execArgv: [] });
   const onExit = (): void => void child.kill('SIGKILL');
-  process.once('exit', onExit);
+  process.prependOnceListener('exit', onExit);
   const { promise, resolve, reject } = Promise.withResolvers<SingleResult>();
   let result: SingleResult | undefined;
   child.once('message', (message) => (result = message as SingleResult));

@@ -5,7 +5,7 @@
 
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { until } from '../../support/until.ts';
@@ -29,17 +29,11 @@ export class SqlLedger implements AsyncDisposable {
   readonly version: string;
   readonly #postgres: Postgres;
   readonly #server: ChildProgram;
-  readonly #program: string;
 
-  private constructor(
-    postgres: Postgres,
-    server: ChildProgram,
-    place: { readonly url: string; readonly program: string },
-  ) {
+  private constructor(postgres: Postgres, server: ChildProgram, url: string) {
     this.#postgres = postgres;
     this.#server = server;
-    this.#program = place.program;
-    this.url = place.url;
+    this.url = url;
     this.pid = server.pid;
     this.version = postgres.version;
   }
@@ -47,19 +41,17 @@ export class SqlLedger implements AsyncDisposable {
   static async start(folder: string, parentFolder: string): Promise<SqlLedger> {
     const source = await readServer(folder);
     await installPg();
+    const program = await writeServer(source);
     const postgres = await Postgres.start(parentFolder);
     await postgres.sqlFile(join(folder, 'baseline.sql'));
     await postgres.sqlFile(join(folder, 'baseline-nofk.sql'));
     await postgres.sql('vacuum analyze');
     const port = await freePort();
-    const program = join(CACHE, `server-${process.pid}.mjs`);
-    await writeFile(
-      program,
-      source.replace(DATABASE_PORT, `port: ${postgres.port}`).replace(SERVER_PORT, `port: ${port}`),
-    );
-    const server = new ChildProgram(process.execPath, [program]);
+    const server = new ChildProgram(process.execPath, [program], {
+      env: { ...process.env, BENCH_DATABASE_PORT: String(postgres.port), BENCH_PORT: String(port) },
+    });
     const url = `http://127.0.0.1:${port}`;
-    const ledger = new SqlLedger(postgres, server, { url, program });
+    const ledger = new SqlLedger(postgres, server, url);
     await until(() => ledger.#answers(), 'the SQL ledger answers');
     return ledger;
   }
@@ -78,7 +70,6 @@ export class SqlLedger implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server[Symbol.asyncDispose]();
     await this.#postgres[Symbol.asyncDispose]();
-    await rm(this.#program, { force: true });
   }
 
   async #answers(): Promise<boolean> {
@@ -91,6 +82,7 @@ export class SqlLedger implements AsyncDisposable {
   }
 }
 
+/** The server as it is, but for its two ports, which come from the environment. */
 async function readServer(folder: string): Promise<string> {
   const path = join(folder, 'server.mjs');
   if (!existsSync(path)) {
@@ -103,7 +95,17 @@ async function readServer(folder: string): Promise<string> {
     if (source.split(place).length === 2) continue;
     throw new BenchRefused(`${path} does not say "${place}" once, so its ports cannot be given.`);
   }
-  return source;
+  return source
+    .replace(DATABASE_PORT, 'port: Number(process.env.BENCH_DATABASE_PORT)')
+    .replace(SERVER_PORT, 'port: Number(process.env.BENCH_PORT)');
+}
+
+/** Beside `pg`; the same for every run, so runs at the same time do not disturb each other. */
+async function writeServer(source: string): Promise<string> {
+  const program = join(CACHE, 'server.mjs');
+  await writeFile(`${program}.${process.pid}`, source);
+  await rename(`${program}.${process.pid}`, program);
+  return program;
 }
 
 async function installPg(): Promise<void> {

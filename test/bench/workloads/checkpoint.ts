@@ -14,7 +14,7 @@ import { rounded } from '../support/samples.ts';
 import type { Settings } from '../support/settings.ts';
 import type { SingleResult } from '../support/single-load.ts';
 import { runSingles } from '../support/single-run.ts';
-import { count, ms, rate } from '../support/texts.ts';
+import { count, mebibytes, ms, rate } from '../support/texts.ts';
 import type { Report, Surroundings, Workload } from '../support/workload.ts';
 
 const PROBE = new URL('../support/event-loop-delay.ts', import.meta.url);
@@ -34,11 +34,17 @@ export const checkpointWorkload: Workload = {
   run,
 };
 
+type Checkpoint = {
+  readonly takenMs: number;
+  /** The longest piece of it that ran without a break, and its size; as the node tells. */
+  readonly sliceMs: number;
+  readonly bytes: number;
+};
+
 type Phase = {
   readonly load: SingleResult;
   readonly delay: EventLoopDelay;
-  /** How long each checkpoint took. */
-  readonly checkpointsMs: readonly number[];
+  readonly checkpoints: readonly Checkpoint[];
 };
 
 async function run({ settings, parentFolder, tell }: Surroundings): Promise<Report> {
@@ -63,11 +69,8 @@ async function run({ settings, parentFolder, tell }: Surroundings): Promise<Repo
   return reportOf(settings, without, during);
 }
 
-/**
- * THE PLACE TO ADAPT to the trigger of a checkpoint: the answer comes when it is taken. Resolves
- * with the milliseconds that it took.
- */
-async function takeCheckpoint(node: BenchNode): Promise<number> {
+/** Asks for one; the answer comes when it is taken. */
+async function takeCheckpoint(node: BenchNode): Promise<Checkpoint> {
   const startedMs = performance.now();
   const answer = await fetch(`${node.ready.url}/v1/checkpoints`, {
     method: 'POST',
@@ -78,7 +81,9 @@ async function takeCheckpoint(node: BenchNode): Promise<number> {
     throw new BenchRefused('This build takes no checkpoints on request (POST /v1/checkpoints).');
   }
   if (!answer.ok) throw new Error(`a checkpoint was answered with ${answer.status}: ${text}`);
-  return performance.now() - startedMs;
+  const taken = JSON.parse(text) as { readonly longest_slice_ms: number; readonly bytes: number };
+  const takenMs = rounded(performance.now() - startedMs, 1);
+  return { takenMs, sliceMs: taken.longest_slice_ms, bytes: taken.bytes };
 }
 
 class Phases {
@@ -113,18 +118,18 @@ class Phases {
     await sleep(warmSeconds * 1000);
     // What was seen while it warmed up is thrown away.
     await this.#readDelay();
-    const checkpointsMs = withCheckpoints ? await this.#takeUntil(over.signal) : [];
+    const checkpoints = withCheckpoints ? await this.#takeUntil(over.signal) : [];
     const load = await ended;
-    return { load, delay: await this.#readDelay(), checkpointsMs };
+    return { load, delay: await this.#readDelay(), checkpoints };
   }
 
-  async #takeUntil(over: AbortSignal): Promise<number[]> {
-    const takenMs: number[] = [];
+  async #takeUntil(over: AbortSignal): Promise<Checkpoint[]> {
+    const checkpoints: Checkpoint[] = [];
     while (!over.aborted) {
-      takenMs.push(rounded(await takeCheckpoint(this.#node), 1));
+      checkpoints.push(await takeCheckpoint(this.#node));
       await sleep(REST_BETWEEN_MS);
     }
-    return takenMs;
+    return checkpoints;
   }
 
   async #readDelay(): Promise<EventLoopDelay> {
@@ -144,14 +149,18 @@ class Phases {
 }
 
 function reportOf(settings: Settings, without: Phase, during: Phase): Report {
-  const figuresOf = ({ load, delay, checkpointsMs }: Phase) => ({
+  const most = (values: readonly number[]): number | null =>
+    values.length === 0 ? null : Math.max(...values);
+  const figuresOf = ({ load, delay, checkpoints }: Phase) => ({
     perSecond: Math.round(load.requests / load.seconds),
     pauseMsP99: load.msP99,
     pauseMsMax: load.msMax,
     eventLoopDelayMsP99: rounded(delay.msP99, 3),
     eventLoopDelayMsMax: rounded(delay.msMax, 3),
-    checkpoints: checkpointsMs.length,
-    checkpointMsMax: checkpointsMs.length === 0 ? null : Math.max(...checkpointsMs),
+    checkpoints: checkpoints.length,
+    checkpointMsMax: most(checkpoints.map(({ takenMs }) => takenMs)),
+    checkpointSliceMsMax: most(checkpoints.map(({ sliceMs }) => sliceMs)),
+    checkpointBytes: most(checkpoints.map(({ bytes }) => bytes)),
   });
   const figures = { without: figuresOf(without), during: figuresOf(during) };
   const row = (name: string, read: (phase: typeof figures.without) => string): string[] => [
@@ -179,6 +188,8 @@ function reportOf(settings: Settings, without: Phase, during: Phase): Report {
           row('event loop delay, p99', ({ eventLoopDelayMsP99 }) => ms(eventLoopDelayMsP99)),
           row('checkpoints taken', ({ checkpoints }) => count(checkpoints)),
           row('longest checkpoint', ({ checkpointMsMax }) => ms(checkpointMsMax)),
+          row('  its longest piece', ({ checkpointSliceMsMax }) => ms(checkpointSliceMsMax)),
+          row('  its size', ({ checkpointBytes }) => mebibytes(checkpointBytes)),
         ],
       },
     ],

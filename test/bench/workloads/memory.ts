@@ -80,7 +80,7 @@ async function measureDoor(parentFolder: string, accounts: number, transfers: nu
   const accountsBytes = residentBytes(node.pid) - before;
   const cpuBefore = cpuSeconds(node.pid);
   const { stream, load } = await loadUniform({ client, accounts, transfers });
-  const cpuTaken = cpuSeconds(node.pid) - cpuBefore;
+  const cpuTaken = cpuSeconds(node.pid).allThreads - cpuBefore.allThreads;
   await checkBooks(client, stream.expected);
   return {
     accountsBytes,

@@ -11,12 +11,19 @@ import { BenchNode, openAccounts } from '../support/bench-node.ts';
 import { checkSums, checkTransferCount } from '../support/books-check.ts';
 import { ChildProgram } from '../support/child-program.ts';
 import { cpuSeconds } from '../support/process-figures.ts';
-import { median, rounded } from '../support/samples.ts';
 import type { Settings } from '../support/settings.ts';
-import type { Road, SingleResult } from '../support/single-load.ts';
+import type { Road } from '../support/single-load.ts';
+import {
+  type Cell,
+  PATTERNS,
+  type Round,
+  figuresOf,
+  ratiosOf,
+  tablesOf,
+} from '../support/single-report.ts';
 import { runSingles } from '../support/single-run.ts';
 import { SQL_ACCOUNTS, SQL_LEDGER_FOLDER, SqlLedger } from '../support/sql-ledger.ts';
-import { ms, rate, ratio } from '../support/texts.ts';
+import { rate } from '../support/texts.ts';
 import { LEDGER } from '../support/transfer-stream.ts';
 import type { Report, Surroundings, Workload } from '../support/workload.ts';
 
@@ -29,7 +36,6 @@ const FUNDED = BigInt(ACCOUNTS) * BALANCE_AT_START;
 const FUNDINGS_A_REQUEST = 8000;
 const BUDGET_CLIENTS_BINARY = 32;
 const BUDGET_CLIENTS_REST = 64;
-const PATTERNS: readonly Distribution[] = ['uniform', 'hot-in', 'hot-mix'];
 const DOORS = ['rest', 'binary', 'shared', 'gathered'] as const;
 const ECHO = fileURLToPath(new URL('../support/echo-server.ts', import.meta.url));
 
@@ -61,7 +67,7 @@ export const singleWorkload: Workload = {
     rounds: { kind: 'count', fallback: 3, min: 1, text: 'of all measurements; medians are told' },
     transfers: { kind: 'count', fallback: 10_000_000, min: 1, text: 'of a measurement, at most' },
     'sql-ledger': { kind: 'text', fallback: '', text: 'folder of the SQL ledger' },
-    profile: { kind: 'text', fallback: '', text: 'write the CPU profile of the node here' },
+    profile: { kind: 'text', fallback: '', text: 'write the CPU profiles of node and echo here' },
   },
   run,
 };
@@ -83,27 +89,18 @@ type Server = {
   readonly sent: { transfers: number; amount: number };
 };
 
-type Cell = {
-  readonly subject: string;
-  readonly pattern: Distribution;
-  readonly clients: number;
-  readonly rounds: (SingleResult & { readonly serverCpuUs: number })[];
-};
-
 async function run({ settings, parentFolder, tell }: Surroundings): Promise<Report> {
   const peers = settings.text('peers');
   await using folder = await TemporaryFolder.make(parentFolder);
   await using sql = ['sql', 'all'].includes(peers)
     ? await SqlLedger.start(settings.text('sql-ledger') || SQL_LEDGER_FOLDER, parentFolder)
     : undefined;
-  await using echo = ['echo', 'all'].includes(peers)
-    ? new ChildProgram(process.execPath, [ECHO])
-    : undefined;
   const profile = settings.text('profile');
-  await using node = await BenchNode.start({
-    data: folder.path,
-    runtimeOptions: profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
-  });
+  const runtimeOptions = profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  await using echo = ['echo', 'all'].includes(peers)
+    ? new ChildProgram(process.execPath, [...runtimeOptions, ECHO])
+    : undefined;
+  await using node = await BenchNode.start({ data: folder.path, runtimeOptions });
   await using client = node.binaryClient();
   await openBooks(client);
   const ours = { key: node.key, pid: node.pid, sent: nothingSent() };
@@ -203,7 +200,7 @@ async function measure(
   settings: Settings,
   { road, server }: Subject,
   what: { readonly pattern: Distribution; readonly clients: number; readonly round: number },
-): Promise<Cell['rounds'][number]> {
+): Promise<Round> {
   const cpuBefore = cpuSeconds(server.pid);
   const result = await runSingles({
     road,
@@ -219,60 +216,22 @@ async function measure(
   });
   server.sent.transfers += result.transfers;
   server.sent.amount += result.amount;
-  const serverCpuUs = ((cpuSeconds(server.pid) - cpuBefore) / result.transfers) * 1_000_000;
-  return { ...result, serverCpuUs };
-}
-
-type CellFigures = {
-  readonly subject: string;
-  readonly pattern: string;
-  readonly clients: number;
-  readonly perSecond: number;
-  readonly msP50: number;
-  readonly msP99: number;
-  readonly msMax: number;
-  readonly serverCpuUs: number;
-  readonly clientCpuShare: number;
-};
-
-function figuresOf({ subject, pattern, clients, rounds }: Cell): CellFigures {
-  const of = (read: (round: Cell['rounds'][number]) => number | null, decimals: number): number =>
-    rounded(median(rounds.map((round) => read(round) ?? Number.NaN)), decimals);
-  return {
-    subject,
-    pattern,
-    clients,
-    perSecond: of(({ requests, seconds }) => requests / seconds, 0),
-    msP50: of(({ msP50 }) => msP50, 3),
-    msP99: of(({ msP99 }) => msP99, 3),
-    msMax: of(({ msMax }) => msMax, 3),
-    serverCpuUs: of(({ serverCpuUs }) => serverCpuUs, 1),
-    clientCpuShare: of(({ clientCpuShare }) => clientCpuShare, 2),
-  };
-}
-
-/** Median over the rounds of one's rate over the other's in the same round. */
-function ratioOf(cells: readonly Cell[], one: string, other: string, clients: number) {
-  const of = (subject: string): Cell | undefined =>
-    cells.find((cell) => cell.subject === subject && cell.clients === clients);
-  const [ones, others] = [of(one), of(other)];
-  if (ones === undefined || others === undefined || ones.pattern !== others.pattern) return null;
-  const ratios = ones.rounds.map((round, index) => {
-    const beside = others.rounds[index]!;
-    return round.requests / round.seconds / (beside.requests / beside.seconds);
-  });
-  return rounded(median(ratios), 3);
+  const cpuAfter = cpuSeconds(server.pid);
+  const each = 1_000_000 / result.transfers;
+  const serverCpuUs = (cpuAfter.allThreads - cpuBefore.allThreads) * each;
+  const serverMainUs = (cpuAfter.mainThread - cpuBefore.mainThread) * each;
+  return { ...result, serverCpuUs, serverMainUs };
 }
 
 function reportOf(settings: Settings, cells: Cell[], sqlVersion: string | undefined): Report {
   const figures = cells.map(figuresOf);
   const clientCounts = settings.counts('clients');
   const restToEcho = Object.fromEntries(
-    clientCounts.map((clients) => [clients, ratioOf(cells, 'rest', 'echo', clients)]),
+    clientCounts.map((clients) => [clients, ratiosOf(cells, clients)]),
   );
-  const binary = figures.find(
+  const shared = figures.find(
     ({ subject, pattern, clients }) =>
-      subject === 'binary' && pattern === 'uniform' && clients === BUDGET_CLIENTS_BINARY,
+      subject === 'shared' && pattern === 'uniform' && clients === BUDGET_CLIENTS_BINARY,
   );
   return {
     method: methodOf(settings, sqlVersion),
@@ -280,16 +239,16 @@ function reportOf(settings: Settings, cells: Cell[], sqlVersion: string | undefi
     tables: tablesOf(figures, restToEcho),
     budgets: [
       {
-        what: `binary, uniform, ${BUDGET_CLIENTS_BINARY} clients, transfers a second`,
+        what: `binary, one connection, uniform, ${BUDGET_CLIENTS_BINARY} loops, transfers a second`,
         bound: 'above',
         limit: 45_000,
-        figure: binary?.perSecond ?? null,
+        figure: shared?.perSecond ?? null,
       },
       {
         what: `REST over echo, ${BUDGET_CLIENTS_REST} clients`,
         bound: 'at least',
         limit: 0.7,
-        figure: restToEcho[BUDGET_CLIENTS_REST] ?? null,
+        figure: restToEcho[BUDGET_CLIENTS_REST]?.rate ?? null,
       },
     ],
   };
@@ -306,33 +265,7 @@ function methodOf(settings: Settings, sqlVersion: string | undefined): string[] 
       : [
           `sql: fastify and pg (pool of 32) over ${sqlVersion}, one function a transfer, no foreign keys; fsync, synchronous_commit and full_page_writes on; its folder is on the same disk.`,
         ]),
-    'One server process of Node each; PostgreSQL has its own beside. All run on this machine together, one is loaded at a time. serverCpuUs: CPU of the Node process a transfer. clientCpuShare near 1: the load process was the limit.',
+    'One server process of Node each; PostgreSQL has its own beside. All run on this machine together, one is loaded at a time. CPU and main: of the Node process, and of its main thread, a transfer, warm-up included. client: CPU of the load process over the time; near 1 it was the limit.',
     'Afterwards transfer counts and sums are compared with what was acknowledged, here and in the SQL ledger.',
-  ];
-}
-
-function tablesOf(
-  figures: readonly CellFigures[],
-  restToEcho: { readonly [clients: string]: number | null },
-): Report['tables'] {
-  const columns = ['pattern, clients, server', 'a second', 'p50', 'p99', 'max', 'CPU', 'client'];
-  const sorted = figures.toSorted(
-    (a, b) =>
-      PATTERNS.indexOf(a.pattern as Distribution) - PATTERNS.indexOf(b.pattern as Distribution) ||
-      a.clients - b.clients,
-  );
-  const rows = sorted.map((cell) => [
-    `${cell.pattern}, ${cell.clients}, ${cell.subject}`,
-    rate(cell.perSecond),
-    ms(cell.msP50),
-    ms(cell.msP99),
-    ms(cell.msMax),
-    `${cell.serverCpuUs} us`,
-    ratio(cell.clientCpuShare),
-  ]);
-  const ratios = Object.entries(restToEcho).map(([clients, value]) => [clients, ratio(value)]);
-  return [
-    { title: 'single: one transfer a request', columns, rows },
-    { title: 'REST over echo', columns: ['clients', 'ratio'], rows: ratios },
   ];
 }

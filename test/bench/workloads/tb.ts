@@ -10,6 +10,7 @@ import { type BatchLoad, runBatches } from '../support/batch-load.ts';
 import { BenchNode, openAccounts } from '../support/bench-node.ts';
 import { checkBooks, checkTransferCount } from '../support/books-check.ts';
 import { type QueryLoad, queriesOf, runQueries } from '../support/history-queries.ts';
+import { BenchRefused } from '../support/failures.ts';
 import { bytesOnDisk, cpuSeconds, residentBytes } from '../support/process-figures.ts';
 import { rawWriteBlocksPerSecond } from '../support/raw-write.ts';
 import { rounded } from '../support/samples.ts';
@@ -39,6 +40,7 @@ export const tbWorkload: Workload = {
       of: Object.keys(DISTRIBUTIONS),
       text: 'how accounts are taken; hot = one merchant, both ways',
     },
+    depth: { kind: 'count', fallback: 1, min: 1, text: 'requests under way at once' },
     pending: { kind: 'flag', text: 'half are holds, half post (3 of 4) or void them' },
     profile: { kind: 'text', fallback: '', text: 'write the CPU profile of the node here' },
   },
@@ -52,10 +54,17 @@ type Loaded = {
   readonly residentBytesAt2M: number | null;
   readonly bytesOnDisk: number;
   readonly nodeCpuSeconds: number;
+  readonly nodeMainCpuSeconds: number;
+  readonly clientCpuSeconds: number;
   readonly rawBlocksPerSecond: number;
 };
 
 async function run({ settings, parentFolder, tell }: Surroundings): Promise<Report> {
+  if (settings.flag('pending') && settings.count('depth') > 1) {
+    throw new BenchRefused(
+      'With --pending there is one request under way: a post follows its hold.',
+    );
+  }
   await using folder = await TemporaryFolder.make(parentFolder);
   const blocks = Math.ceil(settings.count('transfers') / TRANSFERS_PER_REQUEST_MAX);
   tell(`writing ${blocks} bare blocks of 1 MiB`);
@@ -96,33 +105,47 @@ async function loadAndCheck(
   });
   let residentBytesAt2M: number | null = null;
   const cpuBefore = cpuSeconds(node.pid);
+  const ownCpuBefore = process.cpuUsage();
   const load = await runBatches({
     client,
     stream,
     transfers,
+    depth: settings.count('depth'),
     mark: {
       transfers: MARK_TRANSFERS,
       reached: () => (residentBytesAt2M = residentBytes(node.pid)),
     },
   });
-  const nodeCpuSeconds = cpuSeconds(node.pid) - cpuBefore;
+  const cpuAfter = cpuSeconds(node.pid);
+  const nodeCpuSeconds = cpuAfter.allThreads - cpuBefore.allThreads;
+  const nodeMainCpuSeconds = cpuAfter.mainThread - cpuBefore.mainThread;
+  const { user, system } = process.cpuUsage(ownCpuBefore);
+  const clientCpuSeconds = (user + system) / 1_000_000;
   tell(`${rate(transfers / load.seconds)} over the whole run`);
   const queries = await query(running, stream, load.position);
   const residentAtEnd = residentBytes(node.pid);
   tell('comparing the books');
   await checkBooks(client, stream.expected);
   await checkTransferCount(node, transfers);
-  return { load, queries, residentBytes: residentAtEnd, residentBytesAt2M, nodeCpuSeconds };
+  return {
+    load,
+    queries,
+    residentBytes: residentAtEnd,
+    residentBytesAt2M,
+    nodeCpuSeconds,
+    nodeMainCpuSeconds,
+    clientCpuSeconds,
+  };
 }
 
 function query(
   { client, settings }: Running,
   { expected }: TransferStream,
   position: number,
-): Promise<QueryLoad> | undefined {
+): Promise<QueryLoad | undefined> {
   const queries = queriesOf(client);
   const asked = settings.count('queries');
-  if (queries === undefined || asked === 0) return undefined;
+  if (queries === undefined || asked === 0) return Promise.resolve(undefined);
   return runQueries({ queries, count: asked, expected, chance: new Prng(2), position });
 }
 
@@ -147,6 +170,7 @@ function figuresOf(settings: Settings, loaded: Loaded) {
     accounts: settings.count('accounts'),
     distribution: settings.text('distribution'),
     pending: settings.flag('pending'),
+    depth: settings.count('depth'),
     seconds: rounded(load.seconds, 3),
     transfersPerSecond: Math.round(transfers / load.seconds),
     transfersPerSecondFirst2M: isMarked ? Math.round(load.markTransfers / load.markSeconds) : null,
@@ -168,6 +192,8 @@ function figuresOf(settings: Settings, loaded: Loaded) {
     residentBytesAt2M: loaded.residentBytesAt2M,
     bytesOnDisk: loaded.bytesOnDisk,
     nodeCpuSeconds: rounded(loaded.nodeCpuSeconds, 2),
+    nodeMainCpuSeconds: rounded(loaded.nodeMainCpuSeconds, 2),
+    clientCpuSeconds: rounded(loaded.clientCpuSeconds, 2),
     rawWritePerSecond: Math.round(rawBlocksPerSecond * TRANSFERS_PER_REQUEST_MAX),
     rawWriteBytesPerSecond: Math.round(rawBlocksPerSecond * BLOCK_BYTES),
   } satisfies { [name: string]: Figure };
@@ -184,7 +210,7 @@ function methodOf(settings: Settings, { queries }: Loaded): string[] {
   const distribution = settings.text('distribution');
   return [
     `${settings.count('accounts')} accounts taken ${distribution}; amounts floor(exponential, mean 10,000) + 1; time-ordered ids; ${settings.count('transfers')} transfers${half}.`,
-    'One closed-loop client process over the binary protocol: 8,189 transfers a request, one request under way, the next one written while it waits. No warm-up.',
+    `One closed-loop client process over the binary protocol: 8,189 transfers a request, ${settings.count('depth')} under way, the next one written while it waits. No warm-up.`,
     'Durable: a node with default settings, every answer after fdatasync of the file journal. Node and client share this machine.',
     queries === undefined
       ? `Queries: ${queriesText(settings)}.`
@@ -207,6 +233,8 @@ function tablesOf(figures: Figures): Report['tables'] {
     ['  after 2 M', mebibytes(figures.residentBytesAt2M)],
     ['on disk', mebibytes(figures.bytesOnDisk)],
     ['CPU of the node', `${figures.nodeCpuSeconds} s`],
+    ['  of its main thread', `${figures.nodeMainCpuSeconds} s`],
+    ['  of the client', `${figures.clientCpuSeconds} s`],
   ];
   const title = `tb: ${count(figures.transfers)} transfers, ${figures.distribution}`;
   return [{ title: figures.pending ? `${title}, pending` : title, columns: ['', ''], rows }];
