@@ -9,6 +9,13 @@ import {
 } from '../base/limits.ts';
 import { type IdKind, formatId } from '../base/ids.ts';
 import {
+  type HttpQuery,
+  type Page,
+  listAll,
+  queryAccounts,
+  queryTransfers,
+} from './http-queries.ts';
+import {
   type Answer,
   type CallOptions,
   type ClientCounters,
@@ -91,6 +98,12 @@ export type Client = AsyncDisposable & {
   readonly accounts: AccountsApi;
   readonly transfers: TransfersApi;
   readonly postings: PostingsApi;
+  /** One page of the transfers that fit, with `filter.account` of those of an account. */
+  queryTransfers(query: HttpQuery, options?: CallOptions): Promise<Page<TransferView>>;
+  queryAccounts(query: HttpQuery, options?: CallOptions): Promise<Page<AccountView>>;
+  /** All that fit, page by page as they are taken. */
+  listTransfers(query: HttpQuery, options?: CallOptions): AsyncIterable<TransferView>;
+  listAccounts(query: HttpQuery, options?: CallOptions): AsyncIterable<AccountView>;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
   status(options?: CallOptions): Promise<JsonObject>;
   /** The node has moved: later attempts of all calls, also of waiting ones, go to this address. */
@@ -109,6 +122,10 @@ export function createClient(options: ClientOptions): Client {
     accounts: accountsApi(transport),
     transfers: transfersApi(transport),
     postings: postingsApi(transport),
+    queryTransfers: (query, call) => queryTransfers(transport, query, call),
+    queryAccounts: (query, call) => queryAccounts(transport, query, call),
+    listTransfers: (query, call) => listAll(query, (at) => queryTransfers(transport, at, call)),
+    listAccounts: (query, call) => listAll(query, (at) => queryAccounts(transport, at, call)),
     status: async (call) => {
       const answer = await transport.send({ ...call, ...reading('/v1/status') });
       return answer.body as JsonObject;

@@ -28,7 +28,9 @@ import { faultProblem } from './faults.ts';
 import { readHello, welcomeText } from './hello.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { Outbox } from './outbox.ts';
-import { type Answer, type Request, readRequest } from './requests.ts';
+import { type AnswerParts, framedParts } from './parts.ts';
+import type { Answer, Request } from './request.ts';
+import { readRequest } from './requests.ts';
 
 export type ConnectionOptions = {
   readonly socket: Socket;
@@ -273,11 +275,18 @@ export class Connection {
       this.#release(payloadBytes);
       return;
     }
-    const { command, answer } = asked;
     const controller = new AbortController();
     const startedMs = this.#heardMs;
     const pending: Pending = { kind, request, payloadBytes, startedMs, controller };
     this.#pending.add(pending);
+    if (asked.kind === 'later') {
+      asked.answer(controller.signal).then(
+        (later) => this.#answered(pending, later),
+        (error: unknown) => this.#rejected(pending, error),
+      );
+      return;
+    }
+    const { command, answer } = asked;
     this.#options.engine.submit(command, controller.signal).then(
       (result) => this.#accepted(pending, result, answer),
       (error: unknown) => this.#rejected(pending, error),
@@ -295,6 +304,14 @@ export class Connection {
     }
     this.#pending.delete(pending);
     this.#send(kind + FrameKind.answer, request, frame);
+    this.#release(payloadBytes);
+  }
+
+  #answered(pending: Pending, answer: Answer | AnswerParts): void {
+    const { kind, request, payloadBytes } = pending;
+    this.#pending.delete(pending);
+    if ('parts' in answer) this.#sendParts(kind + FrameKind.answer, request, answer);
+    else this.#send(kind + FrameKind.answer, request, answer);
     this.#release(payloadBytes);
   }
 
@@ -323,6 +340,13 @@ export class Connection {
     if (this.#state === 'ending' || this.#state === 'closed') return;
     if (this.#outbox.unsentBytes === 0) this.#takenMs = performance.now();
     this.#outbox.push(sealFrame(frame, { kind, request, version: this.#version }, crc32));
+  }
+
+  #sendParts(kind: number, request: number, parts: AnswerParts): void {
+    if (this.#state === 'ending' || this.#state === 'closed') return;
+    if (this.#outbox.unsentBytes === 0) this.#takenMs = performance.now();
+    const address = { kind, request, version: this.#version };
+    for (const part of framedParts(parts, address)) this.#outbox.push(part);
   }
 
   #taken(): void {

@@ -5,6 +5,7 @@ import type { Command } from '../../../src/domain/commands.ts';
 import { type DomainState, apply, createState, image } from '../../../src/domain/domain.ts';
 import type { Outcome, Stamp } from '../../../src/domain/outcome.ts';
 import type { Engine, NodeStatus, SubmitResult } from '../../../src/engine/contract.ts';
+import { MemoryHistory } from '../../../src/history/testing/memory-history.ts';
 import { type Books, NaiveBooks } from '../../model/books.ts';
 import { ScenarioPlayer } from '../../scenarios/scenario.ts';
 
@@ -35,15 +36,18 @@ export function recordScenario(text: string): Step[] {
 /** Applies what comes through a door with the stamp of the scenario's present step. */
 export class StampedEngine implements Engine {
   readonly state: DomainState = createState();
+  readonly history = new MemoryHistory();
   stamp: Stamp = { position: 0, timeNs: 0n, rulesVersion: 1 };
 
   /** What no door can say is applied here directly, so that the books stay in step. */
   applyDirectly(command: Command): Outcome {
-    return apply(this.state, command, this.stamp);
+    const outcome = apply(this.state, command, this.stamp);
+    this.history.applied(this.state, command, outcome, this.stamp.position);
+    return outcome;
   }
 
   submit(command: Command): Promise<SubmitResult> {
-    const outcome = apply(this.state, command, this.stamp);
+    const outcome = this.applyDirectly(command);
     return Promise.resolve({ outcome, position: this.stamp.position });
   }
 
