@@ -70,6 +70,8 @@ export type LedgersApi = {
 export type AccountsApi = {
   create(account: NewAccount, options?: CallOptions): Promise<Created<AccountView>>;
   createBatch(accounts: readonly NewAccount[], options?: CallOptions): Promise<BatchAnswer>;
+  /** The same with a body that is JSON already; only the node reads it. */
+  createBatchText(text: string, options?: CallOptions): Promise<BatchAnswer>;
   get(id: bigint, options?: CallOptions): Promise<AccountView>;
   /** Nothing begins with a frozen account. Already so: nothing changes. */
   freeze(id: bigint, options?: CallOptions): Promise<AccountView>;
@@ -80,6 +82,8 @@ export type AccountsApi = {
 export type TransfersApi = {
   create(transfer: NewTransfer, options?: CallOptions): Promise<Created<TransferView>>;
   createBatch(transfers: readonly NewTransfer[], options?: CallOptions): Promise<BatchAnswer>;
+  /** The same with a body that is JSON already; only the node reads it. */
+  createBatchText(text: string, options?: CallOptions): Promise<BatchAnswer>;
   get(id: bigint, options?: CallOptions): Promise<TransferView>;
   /** The same amount the other way, once however often it is asked. */
   revert(id: bigint, options?: CallOptions): Promise<Created<TransferView>>;
@@ -176,6 +180,7 @@ function accountsApi(transport: Transport): AccountsApi {
       const answer = await transport.send({ ...call, ...writing('/v1/accounts/batch', body) });
       return batchAnswer(answer, 'account');
     },
+    createBatchText: (text, call) => sendBatchText(transport, 'account', text, call),
     async get(id, call) {
       const path = `/v1/accounts/${formatId('account', id)}`;
       return readAccount((await transport.send({ ...call, ...reading(path) })).body);
@@ -200,6 +205,7 @@ function transfersApi(transport: Transport): TransfersApi {
       const answer = await transport.send({ ...call, ...writing('/v1/transfers/batch', body) });
       return batchAnswer(answer, 'transfer');
     },
+    createBatchText: (text, call) => sendBatchText(transport, 'transfer', text, call),
     async get(id, call) {
       const path = `/v1/transfers/${formatId('transfer', id)}`;
       return readTransfer((await transport.send({ ...call, ...reading(path) })).body);
@@ -225,6 +231,17 @@ function postingsApi(transport: Transport): PostingsApi {
       return created(await transport.send({ ...call, ...writing(path, {}) }), readPosting);
     },
   };
+}
+
+async function sendBatchText(
+  transport: Transport,
+  kind: 'account' | 'transfer',
+  bodyText: string,
+  call: CallOptions | undefined,
+): Promise<BatchAnswer> {
+  const path = `/v1/${kind}s/batch`;
+  const answer = await transport.send({ ...call, method: 'POST', kind: 'write', path, bodyText });
+  return batchAnswer(answer, kind);
 }
 
 async function setFrozen(

@@ -32,6 +32,8 @@ export type Request = CallOptions & {
   readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
   readonly body?: unknown;
+  /** A body that is JSON already, instead of `body`; sent as it is. */
+  readonly bodyText?: string;
   /** A write can have happened without an answer; a read cannot hurt. */
   readonly kind: 'read' | 'write';
 };
@@ -129,7 +131,8 @@ export class Transport implements AsyncDisposable {
 
   async send(request: Request): Promise<Answer> {
     const deadline = performance.now() + (request.deadlineMs ?? this.#options.deadlineMs);
-    const text = request.body === undefined ? undefined : JSON.stringify(request.body);
+    const { body } = request;
+    const text = request.bodyText ?? (body === undefined ? undefined : JSON.stringify(body));
     let unknown = false;
     this.counters.calls++;
     for (let attempts = 1; ; attempts++) {
