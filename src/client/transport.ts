@@ -9,6 +9,7 @@ import {
   ApiProblem,
   NodeUnavailable,
   OutcomeUnknown,
+  isCertificateFault,
   mayHaveHappened,
   readProblem,
 } from './problems.ts';
@@ -16,6 +17,8 @@ import {
 export type TransportOptions = {
   readonly url: string;
   readonly key: string;
+  /** For https: certificates (PEM) to trust beside those that the runtime trusts. */
+  readonly tls?: { readonly ca: string | Buffer } | undefined;
   /** How long a call goes on trying. */
   readonly deadlineMs?: number;
   /** How long one attempt may take before it counts as lost. */
@@ -79,13 +82,14 @@ const NEVER_SENT = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
 ]);
 const AGAIN_STATUS = new Set([429, 502, 503, 504]);
 const AUTHORISATION_STATUS = new Set([401, 403]);
 
 export class Transport implements AsyncDisposable {
   readonly counters: ClientCounters = { calls: 0, attempts: 0, unknowns: 0, inFlight: 0 };
-  readonly #options: Required<TransportOptions>;
+  readonly #options: Required<Omit<TransportOptions, 'tls'>> & Pick<TransportOptions, 'tls'>;
   #url: string;
   #pool: Pool;
   #isClosed = false;
@@ -146,7 +150,8 @@ export class Transport implements AsyncDisposable {
       }
       unknown ||= attempt.unknown;
       const waitMs = Math.max(this.#backoffMs(attempts), attempt.retryAfterMs);
-      const givenUp = this.#isClosed || performance.now() + waitMs >= deadline;
+      const isStranger = isCertificateFault(attempt.cause);
+      const givenUp = this.#isClosed || isStranger || performance.now() + waitMs >= deadline;
       if (!givenUp) await wait(waitMs, [request.signal, this.#moved.signal]);
       if (givenUp || request.signal?.aborted === true) {
         throw this.#ending(request, { attempts, unknown, cause: attempt.cause });
@@ -186,7 +191,7 @@ export class Transport implements AsyncDisposable {
       });
       return this.#judge(response, await response.body.text());
     } catch (cause) {
-      const unknown = !NEVER_SENT.has(errorCode(cause));
+      const unknown = !NEVER_SENT.has(errorCode(cause)) && !isCertificateFault(cause);
       if (unknown) this.counters.unknowns++;
       return { kind: 'again', cause, unknown, retryAfterMs: 0 };
     } finally {
@@ -230,7 +235,11 @@ export class Transport implements AsyncDisposable {
   }
 
   #makePool(): Pool {
-    return new Pool(new URL(this.#url).origin, { connections: this.#options.connectionsMax });
+    const { connectionsMax, tls } = this.#options;
+    return new Pool(new URL(this.#url).origin, {
+      connections: connectionsMax,
+      ...(tls !== undefined && { connect: { ca: tls.ca } }),
+    });
   }
 }
 

@@ -31,6 +31,7 @@ import { Outbox } from './outbox.ts';
 import { type AnswerParts, framedParts } from './parts.ts';
 import type { Answer, Request } from './request.ts';
 import { readRequest } from './requests.ts';
+import type { BinaryTraffic } from './traffic.ts';
 
 export type ConnectionOptions = {
   readonly socket: Socket;
@@ -40,6 +41,7 @@ export type ConnectionOptions = {
   readonly checkKey: KeyCheck;
   readonly bounds: BinaryBounds;
   readonly budget: MemoryBudget;
+  readonly traffic: BinaryTraffic;
   readonly logger: ApiLogger;
   readonly onBrokenInvariant: (error: AssertionFailed) => void;
   readonly onClosed: (connection: Connection) => void;
@@ -164,6 +166,7 @@ export class Connection {
   #heard(chunk: Buffer): void {
     if (this.#state === 'ending' || this.#state === 'closed') return;
     this.#heardMs = performance.now();
+    this.#options.traffic.bytesReceived += chunk.byteLength;
     if (!this.#reader.isInsideFrame) this.#frameBeganMs = this.#heardMs;
     this.#reader.push(chunk);
     this.#read();
@@ -180,6 +183,7 @@ export class Connection {
         if (reading.kind === 'more') return this.#resume();
         if (reading.kind === 'blocked') return this.#pause();
         if (reading.kind === 'fault') {
+          this.#options.traffic.frameRefused(reading.fault);
           return this.#fail(faultProblem(reading.fault), reading.request);
         }
         this.#handle(reading.frame);
@@ -211,6 +215,7 @@ export class Connection {
     if (this.#heldBytes > 0 && this.#heldBytes + payloadBytes > bounds.heldBytesMax) return false;
     if (!budget.take(payloadBytes)) return false;
     this.#requests++;
+    this.#options.traffic.inFlight++;
     this.#heldBytes += payloadBytes;
     return true;
   }
@@ -218,6 +223,7 @@ export class Connection {
   #release(payloadBytes: number): void {
     if (this.#state === 'closed') return;
     this.#requests--;
+    this.#options.traffic.inFlight--;
     this.#heldBytes -= payloadBytes;
     this.#options.budget.release(payloadBytes);
     if (this.#options.socket.isPaused()) this.#read();
@@ -266,12 +272,12 @@ export class Connection {
     try {
       asked = readRequest(frame, this.#options.engine);
       if (asked.kind === 'answer') {
-        this.#send(kind + FrameKind.answer, request, asked.answer);
+        this.#answer(kind, request, asked.answer);
         this.#release(payloadBytes);
         return;
       }
     } catch (error) {
-      this.#sendProblem(this.#problem(error), request);
+      this.#answerProblem(kind, request, this.#problem(error));
       this.#release(payloadBytes);
       return;
     }
@@ -303,21 +309,21 @@ export class Connection {
       return;
     }
     this.#pending.delete(pending);
-    this.#send(kind + FrameKind.answer, request, frame);
+    this.#answer(kind, request, frame);
     this.#release(payloadBytes);
   }
 
   #answered(pending: Pending, answer: Answer | AnswerParts): void {
     const { kind, request, payloadBytes } = pending;
     this.#pending.delete(pending);
-    if ('parts' in answer) this.#sendParts(kind + FrameKind.answer, request, answer);
-    else this.#send(kind + FrameKind.answer, request, answer);
+    if ('parts' in answer) this.#answerParts(kind, request, answer);
+    else this.#answer(kind, request, answer);
     this.#release(payloadBytes);
   }
 
   #rejected(pending: Pending, error: unknown): void {
     this.#pending.delete(pending);
-    this.#sendProblem(this.#problem(error), pending.request);
+    this.#answerProblem(pending.kind, pending.request, this.#problem(error));
     this.#release(pending.payloadBytes);
   }
 
@@ -331,6 +337,16 @@ export class Connection {
     return problem;
   }
 
+  #answer(kind: number, request: number, answer: Answer): void {
+    if (this.#state === 'open') this.#options.traffic.answered(kind);
+    this.#send(kind + FrameKind.answer, request, answer);
+  }
+
+  #answerProblem(kind: number, request: number, problem: ApiProblem): void {
+    if (this.#state === 'open') this.#options.traffic.problem(kind, problem.code);
+    this.#sendProblem(problem, request);
+  }
+
   #sendProblem({ code, options }: ApiProblem, request: number): void {
     const document = problemDocument(code, `${this.#options.name}_${request}`, options);
     this.#send(FrameKind.problem, request, textFrame(JSON.stringify(document)));
@@ -339,14 +355,19 @@ export class Connection {
   #send(kind: number, request: number, frame: Answer): void {
     if (this.#state === 'ending' || this.#state === 'closed') return;
     if (this.#outbox.unsentBytes === 0) this.#takenMs = performance.now();
+    this.#options.traffic.bytesSent += frame.byteLength;
     this.#outbox.push(sealFrame(frame, { kind, request, version: this.#version }, crc32));
   }
 
-  #sendParts(kind: number, request: number, parts: AnswerParts): void {
+  #answerParts(kind: number, request: number, parts: AnswerParts): void {
+    this.#options.traffic.answered(kind);
     if (this.#state === 'ending' || this.#state === 'closed') return;
     if (this.#outbox.unsentBytes === 0) this.#takenMs = performance.now();
-    const address = { kind, request, version: this.#version };
-    for (const part of framedParts(parts, address)) this.#outbox.push(part);
+    const address = { kind: kind + FrameKind.answer, request, version: this.#version };
+    for (const part of framedParts(parts, address)) {
+      this.#options.traffic.bytesSent += part.byteLength;
+      this.#outbox.push(part);
+    }
   }
 
   #taken(): void {
@@ -378,6 +399,7 @@ export class Connection {
     const { budget, onClosed } = this.#options;
     budget.forget(this.#goOn);
     this.#outbox.close();
+    this.#options.traffic.inFlight -= this.#requests;
     const heldBytes = this.#heldBytes;
     this.#heldBytes = 0;
     budget.release(heldBytes);

@@ -116,9 +116,10 @@ function ledgers(engine: Engine): Answer {
 /** Answered in every role: a node that is not ready is the one that people ask about. */
 function status(engine: Engine): Answer {
   const now = engine.status();
+  const history = engine.history.status();
   try {
-    return textFrame(statusText(now, readBooks({ engine }).state));
+    return textFrame(statusText(now, history, readBooks({ engine }).state));
   } catch {
-    return textFrame(statusText(now, undefined));
+    return textFrame(statusText(now, history, undefined));
   }
 }
