@@ -7,21 +7,26 @@ import type { Outcome, Stamp } from '../../../src/domain/outcome.ts';
 import type { Engine, NodeStatus, SubmitResult } from '../../../src/engine/contract.ts';
 import { MemoryHistory } from '../../../src/history/testing/memory-history.ts';
 import { type Books, NaiveBooks } from '../../model/books.ts';
+import type { Act } from '../../scenarios/postings.ts';
 import { ScenarioPlayer } from '../../scenarios/scenario.ts';
 
 export type Step = {
   readonly command: Command;
   readonly stamp: Stamp;
   readonly codes: readonly number[];
+  /** What was asked of the door, where the command does not say it: a posting, a revert. */
+  readonly act: Act | undefined;
 };
 
 export function recordScenario(text: string): Step[] {
   const books = new NaiveBooks();
   const steps: Step[] = [];
+  let act: Act | undefined;
   const recording: Books = {
     apply: (command: Command, stamp: Stamp): Outcome => {
       const outcome = books.apply(command, stamp);
-      steps.push({ command, stamp, codes: [...outcome.codes] });
+      steps.push({ command, stamp, codes: [...outcome.codes], act });
+      act = undefined;
       return outcome;
     },
     account: (id) => books.account(id),
@@ -29,7 +34,7 @@ export function recordScenario(text: string): Step[] {
     rememberedCount: () => books.rememberedCount(),
     nextDeadlineNs: () => books.nextDeadlineNs(),
   };
-  new ScenarioPlayer(recording).play(text);
+  new ScenarioPlayer(recording, (asked) => (act = asked)).play(text);
   return steps;
 }
 
