@@ -11,9 +11,9 @@ import { accountAt } from '../domain/queries.ts';
 import type { Engine } from '../engine/contract.ts';
 import { readBooks } from './context.ts';
 
-/** 2 MiB of records: less than a millisecond. */
-const SLICE_ACCOUNTS = 16 * 1024;
-/** A page looks at so many accounts: 64 turns. */
+/** 1 MiB of records: less than a millisecond. */
+const SLICE_ACCOUNTS = 8 * 1024;
+/** A page looks at so many accounts: 128 turns. */
 const PAGE_ACCOUNTS = 1024 * 1024;
 
 export type AccountPage = {

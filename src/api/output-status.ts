@@ -26,9 +26,13 @@ export function statusText(
     },
     queue: { commands: status.queuedCommands, bytes: status.queuedBytes },
     impediment: status.impediment?.toLowerCase() ?? null,
-    history: { ...history, reason: history.reason ?? null },
+    history: historyOf(history),
     books: state === undefined ? null : booksOf(state),
   });
+}
+
+function historyOf({ complete, reason, transfers, position, runs, bytes }: HistoryStatus) {
+  return { complete, reason: reason ?? null, transfers, position, runs, bytes };
 }
 
 function booksOf(state: DomainState) {

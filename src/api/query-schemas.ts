@@ -1,7 +1,9 @@
 // The query parameters of the lists. The schemas know the names, and that each is given once; what
-// a value must be is checked by hand (query-input.ts), so that it is refused with its own code.
+// a value must be is checked by hand (query-input.ts), so that it is refused with its own code. The
+// pages that answer them stand here too.
 
-import { type TProperties, Type } from 'typebox';
+import { type TProperties, type TSchema, Type } from 'typebox';
+import { AccountAnswer, TransferAnswer } from './schemas.ts';
 
 const STRICT = { additionalProperties: false } as const;
 
@@ -29,3 +31,12 @@ export const AccountTransfersQuery = Type.Object(
   { side: text('debit or credit; both'), ledger, ...FIELDS },
   STRICT,
 );
+
+function pageOf(name: 'accounts' | 'transfers', item: TSchema) {
+  const next = Type.Union([Type.String(), Type.Null()]);
+  const items = Type.Array(item);
+  return Type.Object({ position: Type.Integer(), [name]: items, next }, STRICT);
+}
+
+export const AccountsPage = pageOf('accounts', AccountAnswer);
+export const TransfersPage = pageOf('transfers', TransferAnswer);

@@ -37,6 +37,9 @@ export function createNodeMetrics(engine: () => Engine, release: string): Metric
     gauges: [
       gauge('journal_position', 'Last applied position.', (e) => e.status().position),
       gauge('journal_epoch', 'Epoch of the leader.', (e) => e.status().epoch),
+      gauge('history_position', 'Last position that the history has read.', (e) => {
+        return e.history.status().position;
+      }),
       gauge('journal_torn_bytes', 'Bytes of a torn tail cut at this start.', (e) => {
         return e.status().tornBytesCut;
       }),
@@ -62,19 +65,6 @@ export function createNodeMetrics(engine: () => Engine, release: string): Metric
         'Ids whose time lies before this are answered id_expired.',
         (e) => counts(e.state).edgeSeconds,
       ),
-      gauge(
-        'history_complete',
-        '1 when the history can answer for everything, 0 while parts are missing.',
-        (e) => (e.history.status().complete ? 1 : 0),
-      ),
-      gauge('history_transfers', 'Transfers that the history holds.', (e) => {
-        return e.history.status().transfers;
-      }),
-      gauge('history_position', 'Last position that the history has read.', (e) => {
-        return e.history.status().position;
-      }),
-      gauge('history_runs', 'Immutable runs of the history.', (e) => e.history.status().runs),
-      gauge('history_bytes', 'Bytes of the history on disk.', (e) => e.history.status().bytes),
     ],
   });
 }

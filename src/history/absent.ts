@@ -1,18 +1,14 @@
-// The history of a node that keeps none: nothing can be said about the past beyond what the ledger
-// remembers, and it says so.
+// The history of a node that keeps none: it lists nothing, and says so. By id such a node knows
+// what the ledger remembers, and behind that there is nothing to be found.
 
 import { OperationalError } from '../base/errors.ts';
 import type { History } from './contract.ts';
 
 const REASON = 'This node keeps no history.';
 
-function refuse(): Promise<never> {
-  return Promise.reject(new OperationalError('HISTORY_INCOMPLETE', { detail: REASON }));
-}
-
 export const ABSENT_HISTORY: History = {
-  find: refuse,
-  query: refuse,
+  find: () => Promise.resolve(undefined),
+  query: () => Promise.reject(new OperationalError('HISTORY_INCOMPLETE', { detail: REASON })),
   status: () => ({
     complete: false,
     reason: REASON,

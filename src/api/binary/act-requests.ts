@@ -5,6 +5,7 @@ import { foundAccountsFrame } from '../../base/answers.ts';
 import { assert } from '../../base/assert.ts';
 import type { Frame } from '../../base/frame-reader.ts';
 import { formatId } from '../../base/ids.ts';
+import { POSTING_LEGS_MAX } from '../../base/limits.ts';
 import { textFrame } from '../../base/protocol.ts';
 import type { Transfer } from '../../base/transfer-record.ts';
 import { accountFlagsCommand } from '../../domain/commands.ts';
@@ -24,6 +25,9 @@ import {
 import { ApiProblem } from '../problems.ts';
 import { idsOf, jsonOf } from './payloads.ts';
 import type { Answer, Request } from './request.ts';
+
+/** A posting of the most legs, as JSON. */
+const ANSWER_BYTES_MAX = 1024 * POSTING_LEGS_MAX;
 
 /** Takes the account to be in the other state; where it is in the wanted one, the books say so. */
 export function setFrozen({ payload }: Frame, engine: Engine, frozen: boolean): Request {
@@ -62,6 +66,7 @@ export function revertPosting({ payload }: Frame, engine: Engine): Request {
   const id = oneIdOf(payload);
   return {
     kind: 'later',
+    answerBytesMax: ANSWER_BYTES_MAX,
     answer: async (signal) => {
       const done = await carryOut(engine, await revertsOfPosting(engine, id), signal);
       return postingAnswer(formatId('posting', id), done);
@@ -73,6 +78,7 @@ export function revertTransfer({ payload }: Frame, engine: Engine): Request {
   const id = oneIdOf(payload);
   return {
     kind: 'later',
+    answerBytesMax: ANSWER_BYTES_MAX,
     answer: async (signal) => {
       const done = await carryOut(engine, await revertOfTransfer(engine, id), signal);
       const { position, status, texts } = done;

@@ -284,14 +284,11 @@ export class Connection {
     const controller = new AbortController();
     const startedMs = this.#heardMs;
     const pending: Pending = { kind, request, payloadBytes, startedMs, controller };
-    this.#pending.add(pending);
     if (asked.kind === 'later') {
-      asked.answer(controller.signal).then(
-        (later) => this.#answered(pending, later),
-        (error: unknown) => this.#rejected(pending, error),
-      );
+      this.#await(pending, asked.answerBytesMax, asked.answer);
       return;
     }
+    this.#pending.add(pending);
     const { command, answer } = asked;
     this.#options.engine.submit(command, controller.signal).then(
       (result) => this.#accepted(pending, result, answer),
@@ -311,6 +308,22 @@ export class Connection {
     this.#pending.delete(pending);
     this.#answer(kind, request, frame);
     this.#release(payloadBytes);
+  }
+
+  /** Holds the bytes of the answer as well, as if they were there already. */
+  #await(
+    asked: Pending,
+    answerBytesMax: number,
+    answer: (signal: AbortSignal) => Promise<Answer | AnswerParts>,
+  ): void {
+    const pending = { ...asked, payloadBytes: asked.payloadBytes + answerBytesMax };
+    this.#heldBytes += answerBytesMax;
+    this.#options.budget.add(answerBytesMax);
+    this.#pending.add(pending);
+    answer(asked.controller.signal).then(
+      (later) => this.#answered(pending, later),
+      (error: unknown) => this.#rejected(pending, error),
+    );
   }
 
   #answered(pending: Pending, answer: Answer | AnswerParts): void {

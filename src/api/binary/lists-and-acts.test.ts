@@ -359,3 +359,32 @@ test('a history that does not answer in time is told, and its signal aborted', a
   const { code } = json((await peer.answerTo(1)).payload) as Problem;
   assert.equal(code, 'overloaded');
 });
+
+test('pages that are not there yet count as held, so that only so many are asked for', async () => {
+  const limit = 8189;
+  const pageBytes = 24 + limit * 129;
+  await using node = await createBinaryNode({ bounds: { heldBytesMax: 3 * pageBytes } });
+  await using peer = await RawPeer.open(node.port);
+  const find = node.engine.history.query.bind(node.engine.history);
+  const held: (() => void)[] = [];
+  node.engine.history.query = async (query, signal) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    return find(query, signal);
+  };
+  for (let request = 1; request <= 10; request++) {
+    peer.request(FrameKind.queryTransfers, request, QUERY);
+  }
+  await peer.until(() => held.length === 3);
+  // A turn later nothing more has been read.
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(held.length, 3);
+  assert.equal(node.server.heldBytes, 3 * (pageBytes + QUERY.byteLength));
+  let answered = 0;
+  while (answered < 10) {
+    await peer.until(() => held.length > answered);
+    held[answered]!();
+    answered++;
+    await peer.answerTo(answered);
+  }
+  await peer.until(() => node.server.heldBytes === 0);
+});

@@ -30,6 +30,7 @@ export function queryTransfers({ payload }: Frame, engine: Engine): Request {
   readBooks({ engine });
   return {
     kind: 'later',
+    answerBytesMax: PAGE_HEAD_BYTES + query.limit * (PAGE_RECORD_BYTES + 1),
     answer: async (signal): Promise<AnswerParts> => {
       const page = await pageOfTransfers(engine, query, signal);
       const { count, records, holds } = page;
@@ -49,6 +50,7 @@ export function queryAccounts({ payload }: Frame, engine: Engine): Request {
   readBooks({ engine });
   return {
     kind: 'later',
+    answerBytesMax: PAGE_HEAD_BYTES + query.limit * PAGE_RECORD_BYTES,
     answer: async (signal): Promise<Answer> => {
       const page = await pageOfAccounts(engine, { ...query, filter }, signal);
       const { accounts, position, next } = page;
@@ -77,6 +79,7 @@ export function lookupTransfers({ payload }: Frame, engine: Engine): Request {
   }
   return {
     kind: 'later',
+    answerBytesMax: ids.length * (PAGE_RECORD_BYTES + 1),
     answer: async () => {
       const known = await knownTransfers(engine, ids);
       const views = known.views.filter((view) => view !== undefined);

@@ -19,5 +19,7 @@ export type Request =
   /** An answer that takes more than this turn; aborted like a command at its deadline. */
   | {
       readonly kind: 'later';
+      /** What the answer may take: held from the reading on, so that many pages stay bounded. */
+      readonly answerBytesMax: number;
       readonly answer: (signal: AbortSignal) => Promise<Answer | AnswerParts>;
     };

@@ -4,12 +4,16 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Compile } from 'typebox/compile';
+import { AccountsPage, TransfersPage } from '../query-schemas.ts';
 import { type Answer, type FakeNode, accountId, call, transferId } from '../testing/fake-node.ts';
 import { ACCOUNTS, MARK, TRANSFERS, createMarkedNode } from '../testing/marked-books.ts';
 
 type Element = { readonly id: string; readonly timestamp_ns: string } & {
   readonly [name: string]: unknown;
 };
+
+const isPage = { accounts: Compile(AccountsPage), transfers: Compile(TransfersPage) };
 
 type Parameters = { readonly [name: string]: string | number };
 
@@ -36,6 +40,7 @@ async function listed(
     const { status, body, headers } = await call(node, 'GET', addressOf(path, given));
     assert.equal(status, 200, JSON.stringify(body));
     assert.equal(headers['holdfast-position'], String(body.position));
+    assert.ok(isPage[name].Check(body), JSON.stringify(body));
     elements.push(...(body[name] as Element[]));
     cursor = (body.next as string | null) ?? undefined;
     pages++;
