@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createBinaryServer } from '../../../src/api/binary/server.ts';
 import { type BinaryClient, createBinaryClient } from '../../../src/client/binary-client.ts';
 import { ApiProblem } from '../../../src/client/problems.ts';
+import { accountJson, transferJson } from '../../../src/client/wire.ts';
 import { CommandKind } from '../../../src/domain/commands.ts';
 import type { Act } from '../../scenarios/postings.ts';
 import { KEY } from './http-door.ts';
@@ -15,6 +16,7 @@ import {
   isBatchOfTransfers,
   isSayableAsJson,
   ledgersOf,
+  linesOf,
   told,
 } from './saying.ts';
 
@@ -37,6 +39,21 @@ export async function binaryDoor(): Promise<Door> {
         return [...codes].map((code, index) => names.get(index) ?? told(step, code));
       }
       return isSayableAsJson(step) ? sendJson(client, step) : undefined;
+    },
+    async listed() {
+      const query = { order: 'oldest-first', limit: 5 } as const;
+      const lines: string[] = [];
+      // Records do not tell the currency, and no line does.
+      const currency = '';
+      for await (const account of client.listAccounts(query)) {
+        const accounts = [accountJson({ ...account, currency })];
+        lines.push(...linesOf({ accounts, next: null }));
+      }
+      for await (const { transfer, state, hold } of client.listTransfers(query)) {
+        const transfers = [transferJson({ ...transfer, currency, state, hold })];
+        lines.push(...linesOf({ transfers, next: null }));
+      }
+      return lines;
     },
     async [Symbol.asyncDispose]() {
       await client.close();

@@ -26,11 +26,13 @@ import { KEY, serve } from './http-door.ts';
 import { StampedEngine, type Step } from './recorded-scenario.ts';
 import {
   type Door,
+  type ListPage,
   accountsOf,
   freezingOf,
   isBatchOfTransfers,
   isSayableAsJson,
   ledgersOf,
+  linesOf,
   transfersOf,
 } from './saying.ts';
 
@@ -73,6 +75,16 @@ export async function commandLineDoor(): Promise<Door & { readonly used: Set<str
         environment,
       });
       return answersOf({ step, exitCode, text: stdout === '' ? stderr : stdout });
+    },
+    async listed() {
+      const lines: string[] = [];
+      for (const kind of ['account', 'transfer']) {
+        const list = [kind, 'list', '--oldest', '--limit', '100000', '--json'];
+        const { exitCode, stdout, stderr } = await runSeen(list, { environment });
+        assert.equal(exitCode, 0, stderr);
+        lines.push(...linesOf(JSON.parse(stdout) as ListPage));
+      }
+      return lines;
     },
     async [Symbol.asyncDispose]() {
       await server.close();

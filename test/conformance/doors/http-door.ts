@@ -9,11 +9,13 @@ import type { Act } from '../../scenarios/postings.ts';
 import { StampedEngine, type Step } from './recorded-scenario.ts';
 import {
   type Door,
+  type ListPage,
   accountsOf,
   freezingOf,
   isBatchOfTransfers,
   isSayableAsJson,
   ledgersOf,
+  linesOf,
   transfersOf,
 } from './saying.ts';
 
@@ -52,6 +54,24 @@ export function httpDoor(): Door {
       if (answer.statusCode >= 400) return [String(body.code)];
       if (step.command.kind === CommandKind.accountFlags) return ['done'];
       return [answer.statusCode === 201 ? 'created' : 'exists'];
+    },
+    async listed() {
+      const lines: string[] = [];
+      for (const list of ['accounts', 'transfers']) {
+        let next: string | null = null;
+        do {
+          const cursor: string = next === null ? '' : `&cursor=${next}`;
+          const answer: { statusCode: number; body: string } = await server.app.inject({
+            url: `/v1/${list}?order=oldest&limit=7${cursor}`,
+            headers: { authorization: `Bearer ${KEY}` },
+          });
+          assert.equal(answer.statusCode, 200, answer.body);
+          const page = JSON.parse(answer.body) as ListPage;
+          lines.push(...linesOf(page));
+          next = page.next;
+        } while (next !== null);
+      }
+      return lines;
     },
     [Symbol.asyncDispose]: () => server.close(),
   };

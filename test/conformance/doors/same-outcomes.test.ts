@@ -107,6 +107,10 @@ test('every scenario has the same outcomes over every door, and each code is hea
     await play(commandLine, steps, reached['command line']);
     assert.equal(binary.engine.imageHex() === http.engine.imageHex(), true, name);
     assert.equal(commandLine.engine.imageHex() === http.engine.imageHex(), true, name);
+    const lists = await http.listed();
+    assert.ok(lists.length > 0, name);
+    assert.deepEqual(await binary.listed(), lists, name);
+    assert.deepEqual(await commandLine.listed(), lists, name);
     for (const command of commandLine.used) commands.add(command);
   }
   const lines = surprises(reached);

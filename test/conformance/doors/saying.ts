@@ -7,7 +7,7 @@ import {
   type Transfer,
   decodeTransfers,
 } from '../../../src/base/transfer-record.ts';
-import type { Ledger, NewAccount } from '../../../src/client/wire.ts';
+import type { JsonObject, Ledger, NewAccount } from '../../../src/client/wire.ts';
 import {
   type AccountFlagsInput,
   type AccountInput,
@@ -21,7 +21,26 @@ export type Door = AsyncDisposable & {
   readonly engine: StampedEngine;
   /** What the door answered, or undefined where it has no words for the step. */
   send(step: Step): Promise<readonly string[] | undefined>;
+  /** All accounts and all transfers, oldest first, as lines. */
+  listed(): Promise<readonly string[]>;
 };
+
+/** A page of either list, as JSON. */
+export type ListPage = {
+  readonly accounts?: readonly JsonObject[];
+  readonly transfers?: readonly JsonObject[];
+  readonly next: string | null;
+};
+
+const ACCOUNT_MEMBERS = ['id', 'flags', 'debits_posted', 'credits_pending', 'user_data_64'];
+const TRANSFER_MEMBERS = ['id', 'debit_account_id', 'amount', 'flags', 'timestamp_ns', 'hold'];
+
+/** The same lines whichever door the page came through. */
+export function linesOf({ accounts = [], transfers = [] }: ListPage): string[] {
+  const line = (members: readonly string[]) => (item: JsonObject) =>
+    JSON.stringify(members.map((member) => item[member]));
+  return [...accounts.map(line(ACCOUNT_MEMBERS)), ...transfers.map(line(TRANSFER_MEMBERS))];
+}
 
 export function nameOf(code: number): string {
   return code === CREATED ? 'created' : refusalByNumber(code).name;
