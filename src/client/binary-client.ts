@@ -37,6 +37,7 @@ import {
   revertPosting,
   revertTransfer,
   setFrozen,
+  transferPages,
 } from './binary-queries.ts';
 import type { BatchAnswer, LookupAnswer } from './http-client.ts';
 import { AnswerUnreadable, ApiProblem } from './problems.ts';
@@ -145,6 +146,8 @@ export type BinaryClient = AsyncDisposable & {
   /** One page as records; `transfersOfPage` (binary-queries.ts) makes values of them. */
   queryTransfers(query: BinaryQuery, options?: CallOptions): Promise<TransferRecordsPage>;
   queryAccounts(query: BinaryQuery, options?: CallOptions): Promise<AccountsPage>;
+  /** Page after page, each asked for when it is wanted. */
+  transferPages(query: BinaryQuery, options?: CallOptions): AsyncIterable<TransferRecordsPage>;
   /** All that fit, page by page as they are taken. */
   listTransfers(query: BinaryQuery, options?: CallOptions): AsyncIterable<FoundTransfer>;
   listAccounts(query: BinaryQuery, options?: CallOptions): AsyncIterable<Account>;
@@ -246,6 +249,10 @@ class Client implements BinaryClient {
 
   queryAccounts(query: BinaryQuery, call?: CallOptions): Promise<AccountsPage> {
     return queryAccounts(this.#send, query, call);
+  }
+
+  transferPages(query: BinaryQuery, call?: CallOptions): AsyncIterable<TransferRecordsPage> {
+    return transferPages(this.#send, query, call);
   }
 
   listTransfers(query: BinaryQuery, call?: CallOptions): AsyncIterable<FoundTransfer> {

@@ -101,18 +101,27 @@ export function transfersOfPage(page: TransferRecordsPage): FoundTransfer[] {
   }));
 }
 
+/** Every page, each asked for when it is wanted. */
+export async function* transferPages(
+  send: SendFrame,
+  query: BinaryQuery,
+  call?: CallOptions,
+): AsyncGenerator<TransferRecordsPage, void, void> {
+  let { after } = query;
+  do {
+    const page = await queryTransfers(send, { ...query, after }, call);
+    yield page;
+    after = page.next;
+  } while (after !== undefined);
+}
+
 /** Every transfer that fits, page by page as they are taken. */
 export async function* listTransfers(
   send: SendFrame,
   query: BinaryQuery,
   call?: CallOptions,
 ): AsyncGenerator<FoundTransfer, void, void> {
-  let { after } = query;
-  do {
-    const page = await queryTransfers(send, { ...query, after }, call);
-    yield* transfersOfPage(page);
-    after = page.next;
-  } while (after !== undefined);
+  for await (const page of transferPages(send, query, call)) yield* transfersOfPage(page);
 }
 
 /** Every account that fits, page by page as they are taken. */

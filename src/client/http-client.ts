@@ -11,6 +11,7 @@ import { type IdKind, formatId } from '../base/ids.ts';
 import {
   type HttpQuery,
   type Page,
+  allPages,
   listAll,
   queryAccounts,
   queryTransfers,
@@ -105,6 +106,8 @@ export type Client = AsyncDisposable & {
   /** One page of the transfers that fit, with `filter.account` of those of an account. */
   queryTransfers(query: HttpQuery, options?: CallOptions): Promise<Page<TransferView>>;
   queryAccounts(query: HttpQuery, options?: CallOptions): Promise<Page<AccountView>>;
+  /** Page after page, each asked for when it is wanted. */
+  transferPages(query: HttpQuery, options?: CallOptions): AsyncIterable<Page<TransferView>>;
   /** All that fit, page by page as they are taken. */
   listTransfers(query: HttpQuery, options?: CallOptions): AsyncIterable<TransferView>;
   listAccounts(query: HttpQuery, options?: CallOptions): AsyncIterable<AccountView>;
@@ -128,6 +131,7 @@ export function createClient(options: ClientOptions): Client {
     postings: postingsApi(transport),
     queryTransfers: (query, call) => queryTransfers(transport, query, call),
     queryAccounts: (query, call) => queryAccounts(transport, query, call),
+    transferPages: (query, call) => allPages(query, (at) => queryTransfers(transport, at, call)),
     listTransfers: (query, call) => listAll(query, (at) => queryTransfers(transport, at, call)),
     listAccounts: (query, call) => listAll(query, (at) => queryAccounts(transport, at, call)),
     status: async (call) => {

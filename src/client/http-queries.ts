@@ -57,17 +57,25 @@ export async function queryAccounts(
   return pageOf(transport, { path, name: 'accounts', query, read: readAccount, call });
 }
 
+/** Every page, each asked for when it is wanted. */
+export async function* allPages<T>(
+  query: HttpQuery,
+  pageAt: (query: HttpQuery) => Promise<Page<T>>,
+): AsyncGenerator<Page<T>, void, void> {
+  let { cursor } = query;
+  do {
+    const page = await pageAt({ ...query, cursor });
+    yield page;
+    cursor = page.next;
+  } while (cursor !== undefined);
+}
+
 /** Every element that fits, page by page as they are taken. */
 export async function* listAll<T>(
   query: HttpQuery,
   pageAt: (query: HttpQuery) => Promise<Page<T>>,
 ): AsyncGenerator<T, void, void> {
-  let { cursor } = query;
-  do {
-    const page = await pageAt({ ...query, cursor });
-    yield* page.items;
-    cursor = page.next;
-  } while (cursor !== undefined);
+  for await (const page of allPages(query, pageAt)) yield* page.items;
 }
 
 async function pageOf<T>(

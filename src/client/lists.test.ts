@@ -47,6 +47,11 @@ test('the HTTP client lists transfers and accounts, page by page and all at once
   assert.equal(typeof page.next, 'string');
   const rest = await all(client.listTransfers({ filter, cursor: page.next }));
   assert.deepEqual(rest, fitting.slice(1));
+  const pages = await all(client.transferPages({ limit: 20 }));
+  assert.deepEqual(
+    pages.map(({ items }) => items.length),
+    [20, 10],
+  );
   assert.equal((await all(client.listAccounts({ limit: 5 }))).length, ACCOUNTS);
   const marked = await client.queryAccounts({ filter: { userData32: MARK.user_data_32, code: 2 } });
   assert.deepEqual(
@@ -82,6 +87,15 @@ test('the binary client gives pages as records, and values to who wants them', a
   assert.deepEqual(
     listed.map((one) => one.transfer.id),
     [...Array(30).keys()].map((index) => transfer(30 - index).id),
+  );
+  const pages = await all(client.transferPages({ limit: 12 }));
+  assert.deepEqual(
+    pages.map(({ count, next }) => [count, next]),
+    [
+      [12, 18],
+      [12, 6],
+      [6, undefined],
+    ],
   );
   assert.equal((await client.queryTransfers({ filter: { account: 3n } })).count, 0);
   const accounts = await all(client.listAccounts({ limit: 2, order: 'oldest-first' }));
