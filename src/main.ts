@@ -2,6 +2,7 @@
 
 import { flushCompileCache } from 'node:module';
 import { type BinaryServer, createBinaryServer } from './api/binary/server.ts';
+import { binaryReadings } from './api/binary/traffic.ts';
 import { type HttpServer, createHttpServer } from './api/server.ts';
 import { OperationalError } from './base/errors.ts';
 import { assertLimits } from './base/limits.ts';
@@ -52,8 +53,10 @@ export async function up(options: UpOptions): Promise<number> {
   const halted = Promise.withResolvers<void>();
   const { node, metrics } = await createNode({ config, folder, logger, onHalted: halted.resolve });
   const doors = createDoors({ config, folder, logger, node, metrics });
+  metrics.add(binaryReadings(doors.binary));
   // Listening comes first: while a long journal is replayed, /livez and /readyz say so already.
   const urls = await listen(doors, config);
+  if (config.tlsCertFile !== '') renewCertificateOnHangup({ config, logger, doors });
   // Before anybody is told that the node is there: whoever knows of it may stop it.
   const stopping = toldToStop();
   const served = serve({ options, folder, logger, urls, node });
@@ -113,9 +116,30 @@ function createDoors({ config, folder, logger, node, metrics }: DoorParts): Door
   const tls = readTlsFiles(config);
   const metricsText = (): Promise<string> => metrics.text();
   return {
-    http: createHttpServer({ ...common, outcomeWaitMs, metricsText }),
+    http: createHttpServer({ ...common, tls, outcomeWaitMs, metricsText }),
     binary: createBinaryServer({ ...common, tls, bounds: { outcomeWaitMs } }),
   };
+}
+
+type Renewal = { readonly config: Config; readonly logger: Logger; readonly doors: Doors };
+
+/** With files that cannot be used it goes on with what it has: a node does not end by a typo. */
+function renewCertificateOnHangup({ config, logger, doors }: Renewal): void {
+  process.on('SIGHUP', () => {
+    try {
+      const tls = readTlsFiles(config);
+      if (tls === undefined) return;
+      doors.http.useCertificate(tls);
+      doors.binary.useCertificate(tls);
+      logger.info(
+        { event: 'certificate_renewed' },
+        'new connections use the files as they are now',
+      );
+    } catch (error) {
+      const text = 'the certificate could not be renewed; the one before stays in use';
+      logger.error({ event: 'certificate_not_renewed', err: error }, text);
+    }
+  });
 }
 
 /** Opens both doors or none. */

@@ -49,12 +49,21 @@ export async function submit(
   reply: FastifyReply,
   command: Command,
 ): Promise<SubmitResult> {
+  return withinDeadline(context, reply, (signal) => context.engine.submit(command, signal));
+}
+
+/** Aborts what is waited for at the deadline, and when the client has gone. */
+export async function withinDeadline<T>(
+  context: Pick<Context, 'outcomeWaitMs'>,
+  reply: FastifyReply,
+  wait: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController();
   const abort = () => controller.abort();
   const timer = setTimeout(abort, context.outcomeWaitMs);
   reply.raw.once('close', abort);
   try {
-    return await context.engine.submit(command, controller.signal);
+    return await wait(controller.signal);
   } finally {
     clearTimeout(timer);
     reply.raw.removeListener('close', abort);
@@ -65,7 +74,7 @@ export async function submit(
  * The books after an outcome. A node can halt between the two; "not ready, nothing moved" would
  * then be a lie about a command that was carried out.
  */
-export function booksAfterOutcome(context: Context): DomainState {
+export function booksAfterOutcome(context: Pick<Context, 'engine'>): DomainState {
   try {
     return context.engine.state;
   } catch (cause) {

@@ -3,9 +3,14 @@
 import type { DomainState } from '../domain/domain.ts';
 import { counts, findLedger, ledgerTotals } from '../domain/queries.ts';
 import type { NodeStatus } from '../engine/contract.ts';
+import type { HistoryStatus } from '../history/contract.ts';
 
 /** `state` is undefined while there are no books yet. */
-export function statusText(status: NodeStatus, state: DomainState | undefined): string {
+export function statusText(
+  status: NodeStatus,
+  history: HistoryStatus,
+  state: DomainState | undefined,
+): string {
   return JSON.stringify({
     role: status.role,
     reason: status.reason,
@@ -21,8 +26,13 @@ export function statusText(status: NodeStatus, state: DomainState | undefined): 
     },
     queue: { commands: status.queuedCommands, bytes: status.queuedBytes },
     impediment: status.impediment?.toLowerCase() ?? null,
+    history: historyOf(history),
     books: state === undefined ? null : booksOf(state),
   });
+}
+
+function historyOf({ complete, reason, transfers, position, runs, bytes }: HistoryStatus) {
+  return { complete, reason: reason ?? null, transfers, position, runs, bytes };
 }
 
 function booksOf(state: DomainState) {

@@ -84,6 +84,18 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
     text: 'This address has no such query parameter.',
     action: 'Leave it out.',
   },
+  query_parameter_repeated: {
+    text: 'A query parameter is given more than once.',
+    action: 'Give it once.',
+  },
+  cursor_malformed: {
+    text: 'The cursor is not the next of a page.',
+    action: 'Send next as it came, or begin again without a cursor.',
+  },
+  cursor_of_another_list: {
+    text: 'The cursor belongs to a list with another filter or order.',
+    action: 'Ask with the parameters of the page before, or begin again without a cursor.',
+  },
   frame_malformed: {
     text: 'The bytes are not a frame of the binary protocol, or not at this place.',
     action: 'Check the client against docs/reference/protocol.md, and the port.',
@@ -117,7 +129,7 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
     action: 'Check the path; the reference lists all of them.',
   },
   transfer_not_found: {
-    text: 'No transfer with this id is remembered: it was never accepted, or it is older than the dedupe window.',
+    text: 'No transfer with this id was accepted.',
     action: 'Check the id; to learn whether a recent transfer happened, send it again unchanged.',
   },
   ledger_not_found: {

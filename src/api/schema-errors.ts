@@ -18,6 +18,9 @@ export function schemaErrors(
 function queryError(error: FastifySchemaValidationError): InputError {
   const name = error.params['additionalProperty'];
   const parameter = typeof name === 'string' ? name : error.instancePath.slice(1);
+  if (error.keyword === 'type') {
+    return { parameter, code: 'query_parameter_repeated', detail: 'It is given more than once.' };
+  }
   return { parameter, code: 'query_parameter_unknown', detail: 'There is no such parameter.' };
 }
 

@@ -114,7 +114,7 @@ export const LedgerRequest = Type.Object(
   STRICT,
 );
 
-/** No route takes query parameters yet; a misspelt one must not be ignored. */
+/** For routes without query parameters; a misspelt or misplaced one must not be ignored. */
 export const NoQuery = Type.Object({}, STRICT);
 
 function listOf<Item extends TSchema>(item: Item, max: number) {

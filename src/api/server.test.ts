@@ -86,7 +86,7 @@ test('an unknown address is 404, a known one under another method is 405 with Al
     assert.equal(body.code, 'route_not_found');
   }
   const allow: readonly (readonly ['GET' | 'DELETE' | 'PUT', string, string])[] = [
-    ['DELETE', ONE, 'POST'],
+    ['DELETE', ONE, 'GET, HEAD, POST'],
     ['PUT', `/v1/accounts/${accountId(1)}`, 'GET, HEAD'],
     ['DELETE', `/v1/ledgers/${LEDGER}`, 'GET, HEAD, PUT'],
     // Lookups and batches stand where an id could stand.

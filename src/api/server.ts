@@ -4,19 +4,23 @@
 
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Server } from 'node:https';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { AssertionFailed } from '../base/assert.ts';
 import { HTTP_BODY_BYTES_MAX } from '../base/limits.ts';
+import type { TlsFiles } from '../config/tls-files.ts';
 import type { Engine } from '../engine/contract.ts';
 import { answerBrokenHttp, problemOf, sendProblem } from './answer-problem.ts';
 import { type KeyCheck, createKeyCheck } from './auth.ts';
 import { type BodyBudget, createBodyBudget } from './body-budget.ts';
 import type { Context } from './context.ts';
 import { ApiProblem, inputProblem } from './problems.ts';
+import { accountQueryRoutes } from './routes/account-queries.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { probeRoutes, statusRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledgers.ts';
 import { postingRoutes } from './routes/postings.ts';
+import { transferQueryRoutes } from './routes/transfer-queries.ts';
 import { transferRoutes } from './routes/transfers.ts';
 import { readStrictJson } from './strict-json.ts';
 import { rememberRoutes } from './unrouted.ts';
@@ -37,6 +41,8 @@ export type HttpServerOptions = {
   /** The text of /metrics. */
   readonly metricsText: () => Promise<string>;
   readonly logger: ApiLogger;
+  /** PEM; with it the door speaks HTTPS and nothing else. */
+  readonly tls?: TlsFiles | undefined;
   /** How long a request waits for its outcome before the answer is `outcome_unknown`. */
   readonly outcomeWaitMs?: number;
   /** How long a request may take to arrive. */
@@ -53,6 +59,8 @@ export type HttpServer = {
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
   /** Takes no new connections and lets requests in flight end. Idempotent. */
   close(): Promise<void>;
+  /** For connections from now on; only where the door was made with a certificate. */
+  useCertificate(tls: TlsFiles): void;
   /** For tests: requests without a socket. */
   readonly app: FastifyInstance;
 };
@@ -64,6 +72,7 @@ const OUTCOME_WAIT_MS_DEFAULT = 10_000;
 const CLOSE_GRACE_MS = 1000;
 const REQUEST_RECEIVE_MS_DEFAULT = 30_000;
 const SLOW_LOOK_MS = 5000;
+const TLS_HANDSHAKE_MS = 10_000;
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 const KEYED_PATH_PATTERN = /^\/(v1|metrics)(\/|$)/;
 
@@ -85,6 +94,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return {
     app,
     listen: (address) => app.listen(address),
+    useCertificate: (tls) => (app.server as Server).setSecureContext(tls),
     close: () => {
       closed ??= closeWithin(app, CLOSE_GRACE_MS);
       return closed;
@@ -106,11 +116,15 @@ async function closeWithin(app: FastifyInstance, graceMs: number): Promise<void>
 }
 
 function createApp(options: HttpServerOptions): FastifyInstance {
+  // Node would answer a request without Host by itself, without a problem document; and it would
+  // look only every 30 seconds whether a request takes too long to arrive.
+  const http = { requireHostHeader: false, connectionsCheckingInterval: SLOW_LOOK_MS };
+  const { tls } = options;
+  const https = { ...http, ...tls, handshakeTimeout: TLS_HANDSHAKE_MS };
+  const transport = tls === undefined ? { http } : { https };
   return fastify({
     logger: false,
-    // Node would answer a request without Host by itself, without a problem document; and it would
-    // look only every 30 seconds whether a request takes too long to arrive.
-    http: { requireHostHeader: false, connectionsCheckingInterval: SLOW_LOOK_MS },
+    ...transport,
     bodyLimit: options.bodyBytesMax ?? HTTP_BODY_BYTES_MAX,
     requestTimeout: options.requestReceiveMs ?? REQUEST_RECEIVE_MS_DEFAULT,
     forceCloseConnections: 'idle',
@@ -157,7 +171,9 @@ function addRoutes(
     keyed.addHook('preValidation', (request, _reply, next) => next(bodyProblem(request)));
     ledgerRoutes(keyed, context);
     accountRoutes(keyed, context);
+    accountQueryRoutes(keyed, context);
     transferRoutes(keyed, context);
+    transferQueryRoutes(keyed, context);
     postingRoutes(keyed, context);
     statusRoutes(keyed, context);
     done();

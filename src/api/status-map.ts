@@ -174,6 +174,9 @@ export const API_STATUS = {
   // The address.
   ledger_number_malformed: 400,
   query_parameter_unknown: 400,
+  query_parameter_repeated: 400,
+  cursor_malformed: 400,
+  cursor_of_another_list: 400,
   // The binary protocol's frames.
   frame_malformed: 400,
   frame_checksum_wrong: 400,

@@ -42,10 +42,17 @@ export const FrameKind = {
   createTransfers: 16,
   createAccounts: 17,
   defineLedger: 18,
+  freezeAccount: 19,
+  unfreezeAccount: 20,
+  createPosting: 21,
+  revertTransfer: 22,
+  revertPosting: 23,
   lookupTransfers: 32,
   lookupAccounts: 33,
   listLedgers: 34,
   status: 35,
+  queryTransfers: 36,
+  queryAccounts: 37,
   /** Added to the kind of a request: its answer. 129 = welcome, 130 = pong. */
   answer: 128,
   problem: 254,
@@ -145,6 +152,16 @@ export function writeFrameHeader(
   crc32: Crc32,
 ): void {
   writeHeader(target, offset, address, payload.byteLength, payloadChecksum(payload, crc32));
+}
+
+/** A header for a payload that stands in several places. */
+export function frameHeaderOf(
+  payload: { readonly bytes: number; readonly checksum: number },
+  address: FrameAddress,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(FRAME_HEADER_BYTES);
+  writeHeader(bytes, 0, address, payload.bytes, payload.checksum);
+  return bytes;
 }
 
 /** Room for a header and `payloadBytes` (rounded up to a multiple of 8) behind it. */

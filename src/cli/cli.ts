@@ -71,6 +71,7 @@ export function makeProgram(io: Io, run: Run): Command {
     .option('--data <folder>', "the node's data folder (HOLDFAST_DATA; ./holdfast-data)")
     .option('--url <url>', 'the node to talk to (HOLDFAST_URL; what runs on the data folder)')
     .option('--key-file <file>', 'file with the API key (HOLDFAST_API_KEY; <data>/api-key)')
+    .option('--ca <file>', 'certificates (PEM) to trust for https (HOLDFAST_CA_FILE)')
     .option('--deadline <seconds>', 'how long to go on trying (10)')
     .option('--no-color', 'no colours (also NO_COLOR)')
     .addHelpText('after', EXAMPLES)

@@ -20,8 +20,24 @@ export function dataFolder(io: Io, options: GlobalOptions): string {
 export async function connect(io: Io, options: GlobalOptions): Promise<Client> {
   const target = await findTarget(io, options);
   const deadlineMs = deadlineSeconds(options) * 1000;
+  const ca = await findAuthority(io, options);
   const { createClient } = await import('../client/http-client.ts');
-  return createClient({ ...target, deadlineMs });
+  return createClient({ ...target, deadlineMs, ...(ca !== undefined && { tls: { ca } }) });
+}
+
+/** The certificates that an https node's is checked with, beside those of the runtime. */
+async function findAuthority(io: Io, options: GlobalOptions): Promise<string | undefined> {
+  const file = options.ca ?? given(io.environment['HOLDFAST_CA_FILE']);
+  if (file === undefined) return undefined;
+  const text = await readIfThere(file);
+  if (text?.includes('-----BEGIN CERTIFICATE-----') === true) return text;
+  throw new CliFailure({
+    exitCode: ExitCode.usage,
+    code: 'certificate_unreadable',
+    message: `There is no certificate (PEM) in ${file}.`,
+    money: 'Nothing was sent.',
+    action: 'Name the file with --ca or HOLDFAST_CA_FILE.',
+  });
 }
 
 export async function findTarget(io: Io, options: GlobalOptions): Promise<Target> {

@@ -32,6 +32,7 @@ export function processIo(): Io {
 export type GlobalOptions = {
   readonly url?: string;
   readonly keyFile?: string;
+  readonly ca?: string;
   readonly data?: string;
   readonly json?: boolean;
   readonly color?: boolean;

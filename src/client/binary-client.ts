@@ -20,6 +20,24 @@ import { FRAME_HEADER_BYTES, FrameKind, textFrame } from '../base/protocol.ts';
 import { TRANSFER_BYTES } from '../base/transfer-record.ts';
 import { BinaryCalls, type BinaryCounters } from './binary-calls.ts';
 import type { TlsOptions } from './binary-link.ts';
+import {
+  type AccountsPage,
+  type BinaryCreated,
+  type BinaryQuery,
+  type SendFrame,
+  type TransferRecordsPage,
+  createPosting,
+  jsonOf,
+  listAccounts,
+  listTransfers,
+  positionOf,
+  queryAccounts,
+  queryTransfers,
+  revertPosting,
+  revertTransfer,
+  setFrozen,
+  transferPages,
+} from './binary-queries.ts';
 import type { BatchAnswer, LookupAnswer } from './http-client.ts';
 import { AnswerUnreadable, ApiProblem } from './problems.ts';
 import {
@@ -36,7 +54,10 @@ import {
   type JsonObject,
   type Ledger,
   type NewAccount,
+  type NewPosting,
   type NewTransfer,
+  type PostingView,
+  type TransferView,
   newAccountJson,
   readBatchResult,
   readLedger,
@@ -95,12 +116,22 @@ export type BinaryTransfersApi = {
     options?: CallOptions,
   ): Promise<TransfersAnswer>;
   lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<FoundTransfer>>;
+  /** The same amount the other way, once however often it is asked. */
+  revert(id: bigint, options?: CallOptions): Promise<BinaryCreated<TransferView>>;
 };
 
 export type BinaryAccountsApi = {
   create(account: NewAccount, options?: CallOptions): Promise<BatchResult>;
   createBatch(accounts: readonly NewAccount[], options?: CallOptions): Promise<BatchAnswer>;
   lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<Account>>;
+  /** Nothing begins with a frozen account. Already so: nothing changes. */
+  freeze(id: bigint, options?: CallOptions): Promise<Account>;
+  unfreeze(id: bigint, options?: CallOptions): Promise<Account>;
+};
+
+export type BinaryPostingsApi = {
+  create(posting: NewPosting, options?: CallOptions): Promise<BinaryCreated<PostingView>>;
+  revert(id: bigint, options?: CallOptions): Promise<BinaryCreated<PostingView>>;
 };
 
 export type BinaryLedgersApi = {
@@ -115,6 +146,15 @@ export type BinaryClient = AsyncDisposable & {
   readonly transfers: BinaryTransfersApi;
   readonly accounts: BinaryAccountsApi;
   readonly ledgers: BinaryLedgersApi;
+  readonly postings: BinaryPostingsApi;
+  /** One page as records; `transfersOfPage` (binary-queries.ts) makes values of them. */
+  queryTransfers(query: BinaryQuery, options?: CallOptions): Promise<TransferRecordsPage>;
+  queryAccounts(query: BinaryQuery, options?: CallOptions): Promise<AccountsPage>;
+  /** Page after page, each asked for when it is wanted. */
+  transferPages(query: BinaryQuery, options?: CallOptions): AsyncIterable<TransferRecordsPage>;
+  /** All that fit, page by page as they are taken. */
+  listTransfers(query: BinaryQuery, options?: CallOptions): AsyncIterable<FoundTransfer>;
+  listAccounts(query: BinaryQuery, options?: CallOptions): AsyncIterable<Account>;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
   status(options?: CallOptions): Promise<JsonObject>;
   /** Idempotent. Calls under way end as if their deadline had come. */
@@ -145,9 +185,11 @@ class Client implements BinaryClient {
   readonly transfers: BinaryTransfersApi;
   readonly accounts: BinaryAccountsApi;
   readonly ledgers: BinaryLedgersApi;
+  readonly postings: BinaryPostingsApi;
   readonly #deadlineMs: number;
   readonly #calls: BinaryCalls;
   readonly #gatherer: TransferGatherer;
+  readonly #send: SendFrame = (...sent) => this.#submit(...sent);
 
   constructor(options: BinaryClientOptions & Defaults) {
     this.#deadlineMs = options.deadlineMs;
@@ -168,11 +210,14 @@ class Client implements BinaryClient {
       create: (transfer, call) => this.#createTransfer(transfer, call),
       createBatch: (transfers, call) => this.#createTransfers(transfers, call),
       lookup: (ids, call) => this.#lookupTransfers(ids, call),
+      revert: (id, call) => revertTransfer(this.#send, id, call),
     };
     this.accounts = {
       create: async (account, call) => (await this.#createAccounts([account], call)).results[0]!,
       createBatch: (accounts, call) => this.#createAccounts(accounts, call),
       lookup: (ids, call) => this.#lookupAccounts(ids, call),
+      freeze: (id, call) => setFrozen(this.#send, id, true, call),
+      unfreeze: (id, call) => setFrozen(this.#send, id, false, call),
     };
     this.ledgers = {
       define: (ledger, call) => this.#defineLedger(ledger, call),
@@ -182,6 +227,10 @@ class Client implements BinaryClient {
           'ledgers',
           readLedger,
         ),
+    };
+    this.postings = {
+      create: (posting, call) => createPosting(this.#send, posting, call),
+      revert: (id, call) => revertPosting(this.#send, id, call),
     };
   }
 
@@ -199,6 +248,26 @@ class Client implements BinaryClient {
 
   async status(call?: CallOptions): Promise<JsonObject> {
     return jsonOf(await this.#read(FrameKind.status, NOTHING, call)) as JsonObject;
+  }
+
+  queryTransfers(query: BinaryQuery, call?: CallOptions): Promise<TransferRecordsPage> {
+    return queryTransfers(this.#send, query, call);
+  }
+
+  queryAccounts(query: BinaryQuery, call?: CallOptions): Promise<AccountsPage> {
+    return queryAccounts(this.#send, query, call);
+  }
+
+  transferPages(query: BinaryQuery, call?: CallOptions): AsyncIterable<TransferRecordsPage> {
+    return transferPages(this.#send, query, call);
+  }
+
+  listTransfers(query: BinaryQuery, call?: CallOptions): AsyncIterable<FoundTransfer> {
+    return listTransfers(this.#send, query, call);
+  }
+
+  listAccounts(query: BinaryQuery, call?: CallOptions): AsyncIterable<Account> {
+    return listAccounts(this.#send, query, call);
   }
 
   close(): Promise<void> {
@@ -356,20 +425,6 @@ function idsPayload(ids: readonly bigint[]): Uint8Array {
   const view = new DataView(bytes.buffer);
   for (const [index, id] of ids.entries()) writeId(view, index * ID_BYTES, id);
   return bytes;
-}
-
-function jsonOf(frame: Frame): unknown {
-  try {
-    return JSON.parse(Buffer.from(frame.payload).toString('utf8'));
-  } catch (cause) {
-    throw new AnswerUnreadable('The answer is not JSON.', { cause });
-  }
-}
-
-function positionOf(body: unknown): number {
-  const position = (body as { readonly position?: unknown }).position;
-  if (Number.isSafeInteger(position)) return position as number;
-  throw new AnswerUnreadable('The answer does not say its position.');
 }
 
 function readable<T>(answer: T | undefined): T {

@@ -9,6 +9,14 @@ import {
 } from '../base/limits.ts';
 import { type IdKind, formatId } from '../base/ids.ts';
 import {
+  type HttpQuery,
+  type Page,
+  allPages,
+  listAll,
+  queryAccounts,
+  queryTransfers,
+} from './http-queries.ts';
+import {
   type Answer,
   type CallOptions,
   type ClientCounters,
@@ -63,6 +71,8 @@ export type LedgersApi = {
 export type AccountsApi = {
   create(account: NewAccount, options?: CallOptions): Promise<Created<AccountView>>;
   createBatch(accounts: readonly NewAccount[], options?: CallOptions): Promise<BatchAnswer>;
+  /** The same with a body that is JSON already; only the node reads it. */
+  createBatchText(text: string, options?: CallOptions): Promise<BatchAnswer>;
   get(id: bigint, options?: CallOptions): Promise<AccountView>;
   /** Nothing begins with a frozen account. Already so: nothing changes. */
   freeze(id: bigint, options?: CallOptions): Promise<AccountView>;
@@ -73,6 +83,8 @@ export type AccountsApi = {
 export type TransfersApi = {
   create(transfer: NewTransfer, options?: CallOptions): Promise<Created<TransferView>>;
   createBatch(transfers: readonly NewTransfer[], options?: CallOptions): Promise<BatchAnswer>;
+  /** The same with a body that is JSON already; only the node reads it. */
+  createBatchText(text: string, options?: CallOptions): Promise<BatchAnswer>;
   get(id: bigint, options?: CallOptions): Promise<TransferView>;
   /** The same amount the other way, once however often it is asked. */
   revert(id: bigint, options?: CallOptions): Promise<Created<TransferView>>;
@@ -91,6 +103,14 @@ export type Client = AsyncDisposable & {
   readonly accounts: AccountsApi;
   readonly transfers: TransfersApi;
   readonly postings: PostingsApi;
+  /** One page of the transfers that fit, with `filter.account` of those of an account. */
+  queryTransfers(query: HttpQuery, options?: CallOptions): Promise<Page<TransferView>>;
+  queryAccounts(query: HttpQuery, options?: CallOptions): Promise<Page<AccountView>>;
+  /** Page after page, each asked for when it is wanted. */
+  transferPages(query: HttpQuery, options?: CallOptions): AsyncIterable<Page<TransferView>>;
+  /** All that fit, page by page as they are taken. */
+  listTransfers(query: HttpQuery, options?: CallOptions): AsyncIterable<TransferView>;
+  listAccounts(query: HttpQuery, options?: CallOptions): AsyncIterable<AccountView>;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
   status(options?: CallOptions): Promise<JsonObject>;
   /** The node has moved: later attempts of all calls, also of waiting ones, go to this address. */
@@ -109,6 +129,11 @@ export function createClient(options: ClientOptions): Client {
     accounts: accountsApi(transport),
     transfers: transfersApi(transport),
     postings: postingsApi(transport),
+    queryTransfers: (query, call) => queryTransfers(transport, query, call),
+    queryAccounts: (query, call) => queryAccounts(transport, query, call),
+    transferPages: (query, call) => allPages(query, (at) => queryTransfers(transport, at, call)),
+    listTransfers: (query, call) => listAll(query, (at) => queryTransfers(transport, at, call)),
+    listAccounts: (query, call) => listAll(query, (at) => queryAccounts(transport, at, call)),
     status: async (call) => {
       const answer = await transport.send({ ...call, ...reading('/v1/status') });
       return answer.body as JsonObject;
@@ -159,6 +184,7 @@ function accountsApi(transport: Transport): AccountsApi {
       const answer = await transport.send({ ...call, ...writing('/v1/accounts/batch', body) });
       return batchAnswer(answer, 'account');
     },
+    createBatchText: (text, call) => sendBatchText(transport, 'account', text, call),
     async get(id, call) {
       const path = `/v1/accounts/${formatId('account', id)}`;
       return readAccount((await transport.send({ ...call, ...reading(path) })).body);
@@ -183,6 +209,7 @@ function transfersApi(transport: Transport): TransfersApi {
       const answer = await transport.send({ ...call, ...writing('/v1/transfers/batch', body) });
       return batchAnswer(answer, 'transfer');
     },
+    createBatchText: (text, call) => sendBatchText(transport, 'transfer', text, call),
     async get(id, call) {
       const path = `/v1/transfers/${formatId('transfer', id)}`;
       return readTransfer((await transport.send({ ...call, ...reading(path) })).body);
@@ -208,6 +235,17 @@ function postingsApi(transport: Transport): PostingsApi {
       return created(await transport.send({ ...call, ...writing(path, {}) }), readPosting);
     },
   };
+}
+
+async function sendBatchText(
+  transport: Transport,
+  kind: 'account' | 'transfer',
+  bodyText: string,
+  call: CallOptions | undefined,
+): Promise<BatchAnswer> {
+  const path = `/v1/${kind}s/batch`;
+  const answer = await transport.send({ ...call, method: 'POST', kind: 'write', path, bodyText });
+  return batchAnswer(answer, kind);
 }
 
 async function setFrozen(

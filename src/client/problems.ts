@@ -71,10 +71,13 @@ export class NodeUnavailable extends Error {
   readonly code = 'node_unavailable';
   readonly attempts: number;
   readonly money = 'Nothing was sent that could have moved money.';
-  readonly action = 'Start a node with `holdfast up`, or say where it is with --url.';
+  readonly action: string;
 
   constructor(url: string, attempts: number, cause: unknown) {
     super(`No node answers at ${url} (${causeText(cause)}, ${attempts} attempts).`, { cause });
+    this.action = isCertificateFault(cause)
+      ? 'Name the certificate of the node, or of who signed it, with --ca or HOLDFAST_CA_FILE.'
+      : 'Start a node with `holdfast up`, or say where it is with --url.';
     this.attempts = attempts;
   }
 }
@@ -82,6 +85,16 @@ export class NodeUnavailable extends Error {
 /** A 2xx answer that is not what the API promises: another server, or another version. */
 export class AnswerUnreadable extends Error {
   override readonly name = 'AnswerUnreadable';
+}
+
+/** How OpenSSL and Node call it when a certificate is not to be trusted, or is another's. */
+const CERTIFICATE_FAULT_PATTERN =
+  /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|HOSTNAME_|ERR_TLS_CERT)/;
+
+/** Whoever answered is not the node that is meant: it was told nothing; asking again is vain. */
+export function isCertificateFault(cause: unknown): boolean {
+  const code = (cause as { readonly code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' && CERTIFICATE_FAULT_PATTERN.test(code);
 }
 
 /** One short phrase for an error of the network or of the node. */

@@ -9,6 +9,7 @@ import {
   ApiProblem,
   NodeUnavailable,
   OutcomeUnknown,
+  isCertificateFault,
   mayHaveHappened,
   readProblem,
 } from './problems.ts';
@@ -16,6 +17,8 @@ import {
 export type TransportOptions = {
   readonly url: string;
   readonly key: string;
+  /** For https: certificates (PEM) to trust beside those that the runtime trusts. */
+  readonly tls?: { readonly ca: string | Buffer } | undefined;
   /** How long a call goes on trying. */
   readonly deadlineMs?: number;
   /** How long one attempt may take before it counts as lost. */
@@ -32,6 +35,8 @@ export type Request = CallOptions & {
   readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
   readonly body?: unknown;
+  /** A body that is JSON already, instead of `body`; sent as it is. */
+  readonly bodyText?: string;
   /** A write can have happened without an answer; a read cannot hurt. */
   readonly kind: 'read' | 'write';
 };
@@ -77,13 +82,14 @@ const NEVER_SENT = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
 ]);
 const AGAIN_STATUS = new Set([429, 502, 503, 504]);
 const AUTHORISATION_STATUS = new Set([401, 403]);
 
 export class Transport implements AsyncDisposable {
   readonly counters: ClientCounters = { calls: 0, attempts: 0, unknowns: 0, inFlight: 0 };
-  readonly #options: Required<TransportOptions>;
+  readonly #options: Required<Omit<TransportOptions, 'tls'>> & Pick<TransportOptions, 'tls'>;
   #url: string;
   #pool: Pool;
   #isClosed = false;
@@ -129,7 +135,8 @@ export class Transport implements AsyncDisposable {
 
   async send(request: Request): Promise<Answer> {
     const deadline = performance.now() + (request.deadlineMs ?? this.#options.deadlineMs);
-    const text = request.body === undefined ? undefined : JSON.stringify(request.body);
+    const { body } = request;
+    const text = request.bodyText ?? (body === undefined ? undefined : JSON.stringify(body));
     let unknown = false;
     this.counters.calls++;
     for (let attempts = 1; ; attempts++) {
@@ -143,7 +150,8 @@ export class Transport implements AsyncDisposable {
       }
       unknown ||= attempt.unknown;
       const waitMs = Math.max(this.#backoffMs(attempts), attempt.retryAfterMs);
-      const givenUp = this.#isClosed || performance.now() + waitMs >= deadline;
+      const isStranger = isCertificateFault(attempt.cause);
+      const givenUp = this.#isClosed || isStranger || performance.now() + waitMs >= deadline;
       if (!givenUp) await wait(waitMs, [request.signal, this.#moved.signal]);
       if (givenUp || request.signal?.aborted === true) {
         throw this.#ending(request, { attempts, unknown, cause: attempt.cause });
@@ -183,7 +191,7 @@ export class Transport implements AsyncDisposable {
       });
       return this.#judge(response, await response.body.text());
     } catch (cause) {
-      const unknown = !NEVER_SENT.has(errorCode(cause));
+      const unknown = !NEVER_SENT.has(errorCode(cause)) && !isCertificateFault(cause);
       if (unknown) this.counters.unknowns++;
       return { kind: 'again', cause, unknown, retryAfterMs: 0 };
     } finally {
@@ -227,7 +235,11 @@ export class Transport implements AsyncDisposable {
   }
 
   #makePool(): Pool {
-    return new Pool(new URL(this.#url).origin, { connections: this.#options.connectionsMax });
+    const { connectionsMax, tls } = this.#options;
+    return new Pool(new URL(this.#url).origin, {
+      connections: connectionsMax,
+      ...(tls !== undefined && { connect: { ca: tls.ca } }),
+    });
   }
 }
 

@@ -270,7 +270,7 @@ export function flagNames(flags: number, names: Readonly<Record<string, number>>
     .map(([name]) => name);
 }
 
-function hex128(value: bigint): string {
+export function hex128(value: bigint): string {
   return value.toString(16).padStart(32, '0');
 }
 

@@ -70,7 +70,7 @@ export const SETTINGS = {
     { min: 0, max: 65_535 },
     'port of the binary protocol; 0 = any free one, which is the default where the port is 0',
   ),
-  tlsCertFile: text('HOLDFAST_TLS_CERT_FILE', '', 'certificate chain (PEM) of the binary port'),
+  tlsCertFile: text('HOLDFAST_TLS_CERT_FILE', '', 'certificate chain (PEM) of both ports'),
   tlsKeyFile: text('HOLDFAST_TLS_KEY_FILE', '', 'private key (PEM) that belongs to it'),
   segmentBytes: integer(
     'HOLDFAST_JOURNAL_SEGMENT_BYTES',
@@ -155,6 +155,7 @@ export function loadConfig(
     'HOLDFAST_SHIM',
     'HOLDFAST_URL',
     'HOLDFAST_API_KEY',
+    'HOLDFAST_CA_FILE',
     'HOLDFAST_PROPERTY_RUNS',
   ]);
   for (const name of Object.keys(environment)) {
@@ -170,7 +171,7 @@ export function loadConfig(
   return Object.freeze(config) as Config;
 }
 
-/** One without the other would leave the port in the clear, or not open at all. */
+/** One without the other would leave the ports in the clear, or not open at all. */
 function tlsMistakes(config: { readonly [name: string]: string | number }): string[] {
   const { tlsCertFile, tlsKeyFile } = config;
   if ((tlsCertFile === '') === (tlsKeyFile === '')) return [];

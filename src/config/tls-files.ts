@@ -1,5 +1,5 @@
-// Certificate and key of the binary port, read once at start: a file that cannot be read stops the
-// start, before anything listens in the clear by mistake.
+// Certificate and key of both ports. A file that cannot be read stops the start, before anything
+// listens in the clear by mistake. They are read again on SIGHUP, when a certificate was renewed.
 
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';

@@ -47,12 +47,17 @@ export function findAccount(state: DomainState, id: bigint): Account | undefined
   writeIdWords(key, 0, id);
   const accounts = state.ledger.accounts;
   const account = accounts.find(key, 0);
-  if (account === NO_RECORD) return undefined;
+  return account === NO_RECORD ? undefined : accountAt(state, account);
+}
+
+/** The account with this number, which there must be. */
+export function accountAt(state: DomainState, account: number): Account {
+  const accounts = state.ledger.accounts;
   const words = accounts.records.wordsOf(account);
   const first = accounts.records.offsetOf(account);
   const codeAndFlags = words[first + AccountWord.codeAndFlags]!;
   return {
-    id,
+    id: readIdWords(words, first + AccountWord.id),
     ledger: words[first + AccountWord.ledger]!,
     code: codeAndFlags & 0xffff,
     flags: codeAndFlags >>> 16,

@@ -5,6 +5,7 @@ import type { OperationalCode, OperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { Outcome } from '../domain/outcome.ts';
+import type { History } from '../history/contract.ts';
 
 export type NodeRole =
   | 'starting'
@@ -67,6 +68,9 @@ export interface Engine {
    * recovers and after it has halted: half a history is nobody's books.
    */
   readonly state: DomainState;
+
+  /** Every accepted transfer since the first. */
+  readonly history: History;
 
   /**
    * Admits a command and resolves when its entry is durable and has been applied here. Rejects with

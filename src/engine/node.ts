@@ -10,6 +10,7 @@ import type { DomainState } from '../domain/domain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { Journal, StoredEntry } from '../ports/journal.ts';
+import { ABSENT_HISTORY } from '../history/absent.ts';
 import { ReaderRule } from '../recovery/reader-rule.ts';
 import { Replica } from '../recovery/replica.ts';
 import { type Appender, createAppender } from './appender.ts';
@@ -45,6 +46,7 @@ export type NodeOptions = {
 };
 
 export class HoldfastNode implements Engine {
+  readonly history = ABSENT_HISTORY;
   readonly #options: NodeOptions;
   readonly #replica = new Replica();
   readonly #intake: Intake;

@@ -37,6 +37,9 @@ export function createNodeMetrics(engine: () => Engine, release: string): Metric
     gauges: [
       gauge('journal_position', 'Last applied position.', (e) => e.status().position),
       gauge('journal_epoch', 'Epoch of the leader.', (e) => e.status().epoch),
+      gauge('history_position', 'Last position that the history has read.', (e) => {
+        return e.history.status().position;
+      }),
       gauge('journal_torn_bytes', 'Bytes of a torn tail cut at this start.', (e) => {
         return e.status().tornBytesCut;
       }),

@@ -9,6 +9,18 @@ type GaugeReading = {
   readonly read: () => number;
 };
 
+/** Metrics that somebody else counts: asked for their values when a scraper comes. */
+export type Readings = readonly {
+  readonly type: 'gauge' | 'counter';
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames?: readonly string[];
+  readonly read: () => readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
+}[];
+
 /** What the node's metrics are read from; main.ts wires it, so that telemetry knows no engine. */
 export type MetricsSource = {
   readonly gauges: readonly GaugeReading[];
@@ -68,6 +80,24 @@ export class Metrics {
 
   text(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  add(readings: Readings): void {
+    for (const { type, name, help, labelNames = [], read } of readings) {
+      const settings = { name, help, labelNames: [...labelNames], registers: [] };
+      if (type === 'gauge') {
+        const collect = function (this: Gauge<string>): void {
+          for (const { labels, value } of read()) this.set(labels, value);
+        };
+        this.#registry.registerMetric(new Gauge<string>({ ...settings, collect }));
+      } else {
+        const collect = function (this: Counter<string>): void {
+          this.reset();
+          for (const { labels, value } of read()) this.inc(labels, value);
+        };
+        this.#registry.registerMetric(new Counter<string>({ ...settings, collect }));
+      }
+    }
   }
 
   roleChanged(): void {

@@ -108,7 +108,7 @@ test('with a certificate the door speaks TLS, and nothing else', async () => {
   await using node = new SpawnedNode({ data: join(folder.path, 'data'), settings });
   const ready = await node.ready();
   assert.match(ready.binary_url, /^holdfasts:\/\/127\.0\.0\.1:\d+$/);
-  await using http = await clientOf(ready);
+  await using http = await clientOf(ready, readFileSync(cert));
   await openAccounts(http);
   const apiKey = await keyOf(ready);
   const options = { url: ready.binary_url, key: apiKey, deadlineMs: 10_000 };

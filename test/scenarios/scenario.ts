@@ -25,7 +25,9 @@ import {
 } from '../../src/domain/commands.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
 import { CREATED, isSuccess, refusalByNumber } from '../../src/domain/refusals.ts';
+import type { Leg, NewPosting } from '../../src/client/wire.ts';
 import type { Books } from '../model/books.ts';
+import { type Act, chainCode, commandOf } from './postings.ts';
 
 const START_NS = BigInt(Date.UTC(2026, 0, 5, 8)) * 1_000_000n;
 const UNIT_NS: { readonly [unit: string]: bigint } = {
@@ -70,6 +72,7 @@ type Options = ReadonlyMap<string, string>;
 
 export class ScenarioPlayer {
   readonly #books: Books;
+  readonly #onAct: (act: Act) => void;
   readonly #transferIds = new Map<string, bigint>();
   readonly #accountIds = new Map<string, bigint>();
   readonly #accountExponents = new Map<string, number>();
@@ -85,8 +88,10 @@ export class ScenarioPlayer {
   #transfers: Expected<Transfer>[] = [];
   #accounts: Expected<AccountInput>[] = [];
 
-  constructor(books: Books) {
+  /** `onAct` hears what was asked of a door, before the command that it becomes is applied. */
+  constructor(books: Books, onAct: (act: Act) => void = () => undefined) {
     this.#books = books;
+    this.#onAct = onAct;
   }
 
   play(text: string): void {
@@ -139,6 +144,13 @@ export class ScenarioPlayer {
       case 'freeze':
       case 'unfreeze':
         return this.#expectOne(this.#apply(this.#freezing(words)), answer);
+      case 'posting':
+        return this.#act({ kind: 'posting', posting: this.#posting(words) }, answer);
+      case 'revert': {
+        const isPosting = words[1] === 'posting';
+        const id = this.#transferId(words[isPosting ? 2 : 1]!);
+        return this.#act({ kind: isPosting ? 'revert posting' : 'revert transfer', id }, answer);
+      }
       case 'flags':
         return equal(this.#flagNames(words[1]!), answer);
       case 'balance':
@@ -233,6 +245,32 @@ export class ScenarioPlayer {
       user_data_32: numberOption(options, 'user_data_32'),
       ...(options.has('timestamp') && { timestamp_ns: String(this.#timestampNs(options)) }),
     };
+  }
+
+  #act(act: Act, answer: string): void {
+    const command = commandOf(act, this.#books);
+    this.#onAct(act);
+    const outcome = this.#apply(command);
+    this.#expectCode(chainCode([...outcome.codes]), answer, this.#line);
+  }
+
+  /** `posting p1 EUR debit alice 11.90 credit bob 10.00 credit fees 1.90 code=2` */
+  #posting(words: readonly string[]): NewPosting {
+    const [, name = '', currency = '', ...rest] = words;
+    const known = this.#currencies.get(currency);
+    if (known === undefined) throw new Error(`the scenario defines no currency ${currency}`);
+    const id = this.#transferId(name);
+    const options = optionsOf(rest.filter((word) => word.includes('=')));
+    const said = rest.filter((word) => !word.includes('='));
+    const legs: Leg[] = [];
+    for (let at = 0; at < said.length; at += 3) {
+      const [side, account = '', amount = ''] = said.slice(at, at + 3);
+      if (side !== 'debit' && side !== 'credit') throw new Error('a leg is a debit or a credit');
+      const accountId = this.#accountId(account);
+      legs.push({ side, accountId, amount: amountOf(amount, known.exponent) });
+    }
+    const code = options.has('code') ? numberOption(options, 'code') : 1;
+    return { id, ledger: known.ledger, code, legs };
   }
 
   /** `freeze alice` takes her to be free, `unfreeze alice` to be frozen. */

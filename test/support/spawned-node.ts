@@ -132,8 +132,10 @@ export async function keyOf(ready: Ready): Promise<string> {
   return (await readFile(ready.api_key_file, 'utf8')).trim();
 }
 
-export async function clientOf(ready: Ready): Promise<Client> {
-  return createClient({ url: ready.url, key: await keyOf(ready) });
+/** `ca`: the certificate of a node that speaks TLS. */
+export async function clientOf(ready: Ready, ca?: Buffer): Promise<Client> {
+  const tls = ca === undefined ? undefined : { ca };
+  return createClient({ url: ready.url, key: await keyOf(ready), tls });
 }
 
 export async function callerOf(ready: Ready): Promise<PlainCaller> {

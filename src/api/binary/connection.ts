@@ -30,7 +30,10 @@ import { readHello, welcomeText } from './hello.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { Outbox } from './outbox.ts';
 import { type PendingOwner, PendingRequest, PendingRequests } from './pending-requests.ts';
-import { type Answer, type Request, readRequest } from './requests.ts';
+import { type AnswerParts, framedParts } from './parts.ts';
+import type { Answer, Request } from './request.ts';
+import { readRequest } from './requests.ts';
+import type { BinaryTraffic } from './traffic.ts';
 
 export type ConnectionOptions = {
   readonly socket: Socket;
@@ -40,6 +43,7 @@ export type ConnectionOptions = {
   readonly checkKey: KeyCheck;
   readonly bounds: BinaryBounds;
   readonly budget: MemoryBudget;
+  readonly traffic: BinaryTraffic;
   readonly logger: ApiLogger;
   readonly onBrokenInvariant: (error: AssertionFailed) => void;
   readonly onClosed: (connection: Connection) => void;
@@ -157,6 +161,7 @@ export class Connection {
   #heard(chunk: Buffer): void {
     if (this.#state === 'ending' || this.#state === 'closed') return;
     this.#heardMs = performance.now();
+    this.#options.traffic.bytesReceived += chunk.byteLength;
     if (!this.#reader.isInsideFrame) this.#frameBeganMs = this.#heardMs;
     this.#reader.push(chunk);
     this.#read();
@@ -173,6 +178,7 @@ export class Connection {
         if (reading.kind === 'more') return this.#resume();
         if (reading.kind === 'blocked') return this.#pause();
         if (reading.kind === 'fault') {
+          this.#options.traffic.frameRefused(reading.fault);
           return this.#fail(faultProblem(reading.fault), reading.request);
         }
         this.#handle(reading.frame);
@@ -204,6 +210,7 @@ export class Connection {
     if (this.#heldBytes > 0 && this.#heldBytes + payloadBytes > bounds.heldBytesMax) return false;
     if (!budget.take(payloadBytes)) return false;
     this.#requests++;
+    this.#options.traffic.inFlight++;
     this.#heldBytes += payloadBytes;
     return true;
   }
@@ -211,6 +218,7 @@ export class Connection {
   #release(payloadBytes: number): void {
     if (this.#state === 'closed') return;
     this.#requests--;
+    this.#options.traffic.inFlight--;
     this.#heldBytes -= payloadBytes;
     this.#options.budget.release(payloadBytes);
     if (this.#options.socket.isPaused()) this.#read();
@@ -259,13 +267,17 @@ export class Connection {
     try {
       asked = readRequest(frame, this.#options.engine);
       if (asked.kind === 'answer') {
-        this.#send(kind + FrameKind.answer, request, asked.answer);
+        this.#answer(kind, request, asked.answer);
         this.#release(payloadBytes);
         return;
       }
     } catch (error) {
-      this.#sendProblem(this.#problem(error), request);
+      this.#answerProblem(kind, request, this.#problem(error));
       this.#release(payloadBytes);
+      return;
+    }
+    if (asked.kind === 'later') {
+      this.#await(frame, asked.answerBytesMax, asked.answer);
       return;
     }
     const { command, answer } = asked;
@@ -290,13 +302,45 @@ export class Connection {
       return;
     }
     this.#pending.remove(pending);
-    this.#send(pending.kind + FrameKind.answer, pending.request, frame);
+    this.#answer(pending.kind, pending.request, frame);
     this.#release(pending.payloadBytes);
+  }
+
+  /** Holds the bytes of the answer as well, as if they were there already. */
+  #await(
+    { kind, request, payloadBytes }: Frame,
+    answerBytesMax: number,
+    answer: (signal: AbortSignal) => Promise<Answer | AnswerParts>,
+  ): void {
+    const controller = new AbortController();
+    const pending = new PendingRequest(this.#owner, {
+      kind,
+      request,
+      payloadBytes: payloadBytes + answerBytesMax,
+      startedMs: this.#heardMs,
+      answer: unanswered,
+    });
+    pending.asked = { abandon: () => controller.abort() };
+    this.#heldBytes += answerBytesMax;
+    this.#options.budget.add(answerBytesMax);
+    this.#pending.add(pending);
+    answer(controller.signal).then(
+      (later) => this.#answered(pending, later),
+      (error: unknown) => this.#failed(pending, error),
+    );
+  }
+
+  #answered(pending: PendingRequest, answer: Answer | AnswerParts): void {
+    const { kind, request, payloadBytes } = pending;
+    this.#pending.remove(pending);
+    if ('parts' in answer) this.#answerParts(kind, request, answer);
+    else this.#answer(kind, request, answer);
+    this.#release(payloadBytes);
   }
 
   #failed(pending: PendingRequest, error: unknown): void {
     this.#pending.remove(pending);
-    this.#sendProblem(this.#problem(error), pending.request);
+    this.#answerProblem(pending.kind, pending.request, this.#problem(error));
     this.#release(pending.payloadBytes);
   }
 
@@ -310,6 +354,16 @@ export class Connection {
     return problem;
   }
 
+  #answer(kind: number, request: number, answer: Answer): void {
+    if (this.#state === 'open') this.#options.traffic.answered(kind);
+    this.#send(kind + FrameKind.answer, request, answer);
+  }
+
+  #answerProblem(kind: number, request: number, problem: ApiProblem): void {
+    if (this.#state === 'open') this.#options.traffic.problem(kind, problem.code);
+    this.#sendProblem(problem, request);
+  }
+
   #sendProblem({ code, options }: ApiProblem, request: number): void {
     const document = problemDocument(code, `${this.#options.name}_${request}`, options);
     this.#send(FrameKind.problem, request, textFrame(JSON.stringify(document)));
@@ -318,7 +372,19 @@ export class Connection {
   #send(kind: number, request: number, frame: Answer): void {
     if (this.#state === 'ending' || this.#state === 'closed') return;
     if (this.#outbox.unsentBytes === 0) this.#takenMs = performance.now();
+    this.#options.traffic.bytesSent += frame.byteLength;
     this.#outbox.push(sealFrame(frame, { kind, request, version: this.#version }, crc32));
+  }
+
+  #answerParts(kind: number, request: number, parts: AnswerParts): void {
+    this.#options.traffic.answered(kind);
+    if (this.#state === 'ending' || this.#state === 'closed') return;
+    if (this.#outbox.unsentBytes === 0) this.#takenMs = performance.now();
+    const address = { kind: kind + FrameKind.answer, request, version: this.#version };
+    for (const part of framedParts(parts, address)) {
+      this.#options.traffic.bytesSent += part.byteLength;
+      this.#outbox.push(part);
+    }
   }
 
   #taken(): void {
@@ -350,6 +416,7 @@ export class Connection {
     const { budget, onClosed } = this.#options;
     budget.forget(this.#goOn);
     this.#outbox.close();
+    this.#options.traffic.inFlight -= this.#requests;
     const heldBytes = this.#heldBytes;
     this.#heldBytes = 0;
     budget.release(heldBytes);
@@ -376,4 +443,8 @@ const SMALL_PAYLOAD_BYTES_MAX = 4096;
 /** Small ones share the runtime's pool; a large one is read where it will stand in its entry. */
 function allocatePayload(bytes: number): Uint8Array {
   return bytes <= SMALL_PAYLOAD_BYTES_MAX ? Buffer.allocUnsafe(bytes) : newPayloadRoom(bytes);
+}
+
+function unanswered(): never {
+  throw new AssertionFailed('an answer that is awaited is not made from an outcome');
 }

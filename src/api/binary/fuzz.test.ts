@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FrameKind } from '../../base/protocol.ts';
+import { encodeQuery } from '../../base/query-frame.ts';
 import { Prng } from '../../base/prng.ts';
 import { counts, findAccount } from '../../domain/queries.ts';
 import { FAKE_API_KEY } from '../testing/fake-node.ts';
@@ -17,6 +18,8 @@ const { problem: PROBLEM, answer: ANSWER } = FrameKind;
 
 const HELLO = frame(FrameKind.hello, 0, jsonPayload({ key: FAKE_API_KEY, version_min: 1 }));
 
+const QUESTION = encodeQuery({ filter: {}, order: 'newest-first', limit: 2 });
+
 /** Nothing in these can change the books: questions, and transfers that exist already. */
 const HARMLESS = [
   frame(FrameKind.ping, 1, new Uint8Array(0)),
@@ -25,6 +28,10 @@ const HARMLESS = [
   frame(FrameKind.createAccounts, 4, jsonPayload({ accounts: [] })),
   frame(FrameKind.defineLedger, 5, jsonPayload({ ledger: 978, currency: 'EUR', exponent: 2 })),
   frame(FrameKind.status, 6, new Uint8Array(0)),
+  frame(FrameKind.queryTransfers, 7, QUESTION),
+  frame(FrameKind.queryAccounts, 8, QUESTION),
+  frame(FrameKind.revertTransfer, 9, new Uint8Array(16)),
+  frame(FrameKind.createPosting, 10, jsonPayload({ id: 'po_1', legs: [] })),
 ];
 
 function harmlessStream(chance: Prng): Buffer {

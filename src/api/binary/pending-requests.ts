@@ -4,7 +4,7 @@
 // the young collections: that garbage is what collecting costs.)
 
 import type { Asked, SubmitResult, Waiter } from '../../engine/contract.ts';
-import type { Answer } from './requests.ts';
+import type { Answer } from './request.ts';
 
 export type PendingOwner = {
   readonly accepted: (pending: PendingRequest, result: SubmitResult) => void;

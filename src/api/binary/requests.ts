@@ -1,25 +1,15 @@
 // From the frame of a request to the frame of its answer. The same readers, the same commands, the
 // same questions and the same problems as the routes of the HTTP door; only the shapes differ.
 
-import {
-  createdTransfersFrame,
-  foundAccountsFrame,
-  foundTransfersFrame,
-  type FoundTransfer,
-} from '../../base/answers.ts';
+import { createdTransfersFrame, foundAccountsFrame } from '../../base/answers.ts';
 import type { Account } from '../../base/account.ts';
 import type { Frame } from '../../base/frame-reader.ts';
-import { ID_BYTES, ID_PREFIX, readId } from '../../base/ids.ts';
+import { ID_PREFIX } from '../../base/ids.ts';
 import { LOOKUP_IDS_MAX, TRANSFERS_PER_REQUEST_MAX } from '../../base/limits.ts';
 import { FrameKind, textFrame } from '../../base/protocol.ts';
 import { TRANSFER_BYTES } from '../../base/transfer-record.ts';
-import {
-  type Command,
-  accountsCommand,
-  ledgersCommand,
-  transfersCommand,
-} from '../../domain/commands.ts';
-import { findAccount, findTransfer, listLedgers } from '../../domain/queries.ts';
+import { accountsCommand, ledgersCommand, transfersCommand } from '../../domain/commands.ts';
+import { findAccount, listLedgers } from '../../domain/queries.ts';
 import { CREATED, isSuccess } from '../../domain/refusals.ts';
 import type { Engine, SubmitResult } from '../../engine/contract.ts';
 import { readBooks, refusalProblem } from '../context.ts';
@@ -27,21 +17,11 @@ import { readAccounts } from '../input.ts';
 import { readLedgerDefinition } from '../ledger-input.ts';
 import { batchText, ledgerText } from '../output.ts';
 import { statusText } from '../output-status.ts';
-import { ApiProblem, inputProblem } from '../problems.ts';
-import { readStrictJson } from '../strict-json.ts';
-
-/** A frame whose header has not been written yet. */
-export type Answer = Uint8Array<ArrayBuffer>;
-
-/** What a request asks for: a command to wait for, or an answer that is there already. */
-export type Request =
-  | {
-      readonly kind: 'command';
-      readonly command: Command;
-      /** May throw an ApiProblem: a single thing that the books refused. */
-      readonly answer: (result: SubmitResult) => Answer;
-    }
-  | { readonly kind: 'answer'; readonly answer: Answer };
+import { ApiProblem } from '../problems.ts';
+import { createPosting, revertPosting, revertTransfer, setFrozen } from './act-requests.ts';
+import { assertWholeRecords, idsOf, jsonOf } from './payloads.ts';
+import { lookupTransfers, queryAccounts, queryTransfers } from './query-requests.ts';
+import type { Answer, Request } from './request.ts';
 
 /** Throws an ApiProblem or an OperationalError: the answer is a problem then. */
 export function readRequest(frame: Frame, engine: Engine): Request {
@@ -53,13 +33,27 @@ export function readRequest(frame: Frame, engine: Engine): Request {
     case FrameKind.defineLedger:
       return defineLedger(frame.payload);
     case FrameKind.lookupTransfers:
-      return { kind: 'answer', answer: lookupTransfers(frame.payload, engine) };
+      return lookupTransfers(frame, engine);
     case FrameKind.lookupAccounts:
       return { kind: 'answer', answer: lookupAccounts(frame.payload, engine) };
     case FrameKind.listLedgers:
       return { kind: 'answer', answer: ledgers(engine) };
     case FrameKind.status:
       return { kind: 'answer', answer: status(engine) };
+    case FrameKind.freezeAccount:
+      return setFrozen(frame, engine, true);
+    case FrameKind.unfreezeAccount:
+      return setFrozen(frame, engine, false);
+    case FrameKind.createPosting:
+      return createPosting(frame, engine);
+    case FrameKind.revertTransfer:
+      return revertTransfer(frame, engine);
+    case FrameKind.revertPosting:
+      return revertPosting(frame, engine);
+    case FrameKind.queryTransfers:
+      return queryTransfers(frame, engine);
+    case FrameKind.queryAccounts:
+      return queryAccounts(frame, engine);
     default:
       throw new ApiProblem('frame_kind_unknown', {
         detail: `There is no request of kind ${frame.kind}.`,
@@ -103,20 +97,10 @@ function defineLedger(payload: Uint8Array): Request {
   };
 }
 
-function lookupTransfers(payload: Uint8Array, engine: Engine): Answer {
-  const { state, position } = readBooks({ engine });
-  const found: FoundTransfer[] = [];
-  for (const id of idsOf(payload)) {
-    const view = findTransfer(state, id);
-    if (view !== undefined) found.push(view);
-  }
-  return foundTransfersFrame({ position, found });
-}
-
 function lookupAccounts(payload: Uint8Array, engine: Engine): Answer {
   const { state, position } = readBooks({ engine });
   const found: Account[] = [];
-  for (const id of idsOf(payload)) {
+  for (const id of idsOf(payload, LOOKUP_IDS_MAX)) {
     const account = findAccount(state, id);
     if (account !== undefined) found.push(account);
   }
@@ -132,42 +116,10 @@ function ledgers(engine: Engine): Answer {
 /** Answered in every role: a node that is not ready is the one that people ask about. */
 function status(engine: Engine): Answer {
   const now = engine.status();
+  const history = engine.history.status();
   try {
-    return textFrame(statusText(now, readBooks({ engine }).state));
+    return textFrame(statusText(now, history, readBooks({ engine }).state));
   } catch {
-    return textFrame(statusText(now, undefined));
+    return textFrame(statusText(now, history, undefined));
   }
-}
-
-function idsOf(payload: Uint8Array): bigint[] {
-  assertWholeRecords(payload, ID_BYTES, LOOKUP_IDS_MAX);
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const ids: bigint[] = [];
-  for (let offset = 0; offset < payload.byteLength; offset += ID_BYTES) {
-    ids.push(readId(view, offset));
-  }
-  return ids;
-}
-
-function assertWholeRecords(payload: Uint8Array, eachBytes: number, countMax: number): void {
-  const count = payload.byteLength / eachBytes;
-  if (!Number.isInteger(count)) {
-    const detail = `A payload of ${payload.byteLength} bytes is not whole records of ${eachBytes}.`;
-    throw new ApiProblem('frame_malformed', { detail });
-  }
-  if (count === 0) {
-    throw inputProblem([{ pointer: '', code: 'batch_empty', detail: 'The list is empty.' }]);
-  }
-  if (count > countMax) {
-    const detail = `The list has ${count} elements; a request may have ${countMax}.`;
-    throw inputProblem([{ pointer: '', code: 'batch_too_large', detail }]);
-  }
-}
-
-function jsonOf(payload: Uint8Array): unknown {
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  const reading = readStrictJson(bytes);
-  if (reading.kind === 'value') return reading.value;
-  const { pointer, code, detail } = reading;
-  throw inputProblem([{ pointer, code, detail }]);
 }

@@ -4,9 +4,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { type Server as TlsServer, createServer as createTlsServer } from 'node:tls';
 import type { AssertionFailed } from '../../base/assert.ts';
 import { assertProtocolLimits } from '../../base/protocol.ts';
+import type { TlsFiles } from '../../config/tls-files.ts';
 import type { Engine } from '../../engine/contract.ts';
 import { createKeyCheck } from '../auth.ts';
 import { ApiProblem } from '../problems.ts';
@@ -14,8 +15,7 @@ import type { ApiLogger } from '../server.ts';
 import { BINARY_BOUNDS, type BinaryBounds } from './bounds.ts';
 import { Connection } from './connection.ts';
 import { MemoryBudget } from './memory-budget.ts';
-
-export type TlsFiles = { readonly cert: Buffer; readonly key: Buffer };
+import { BinaryTraffic } from './traffic.ts';
 
 export type BinaryServerOptions = {
   readonly engine: Engine;
@@ -35,9 +35,12 @@ export type BinaryServer = AsyncDisposable & {
   sayGoodbye(): void;
   /** Answers what is under way and closes; what stays is closed after a grace. Idempotent. */
   close(): Promise<void>;
+  /** For connections from now on; only where the door was made with a certificate. */
+  useCertificate(tls: TlsFiles): void;
   /** For tests and metrics. */
   readonly connectionCount: number;
   readonly heldBytes: number;
+  readonly traffic: BinaryTraffic;
 };
 
 /** Connections beyond `connectionsMax` that hear why before they are closed. */
@@ -49,6 +52,7 @@ export function createBinaryServer(options: BinaryServerOptions): BinaryServer {
 }
 
 class Door implements BinaryServer {
+  readonly traffic = new BinaryTraffic();
   readonly #options: BinaryServerOptions;
   readonly #bounds: BinaryBounds;
   readonly #budget: MemoryBudget;
@@ -105,6 +109,10 @@ class Door implements BinaryServer {
     return this.#closing;
   }
 
+  useCertificate(tls: TlsFiles): void {
+    (this.#server as TlsServer).setSecureContext(tls);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -134,6 +142,7 @@ class Door implements BinaryServer {
   #connected(socket: Socket): void {
     const { engine, logger, onBrokenInvariant = throwOutside } = this.#options;
     this.#connectionNumber++;
+    this.traffic.connectionsOpened++;
     const isTooMany = this.#connections.size >= this.#bounds.connectionsMax;
     const connection = new Connection({
       socket,
@@ -142,11 +151,13 @@ class Door implements BinaryServer {
       checkKey: this.#checkKey,
       bounds: this.#bounds,
       budget: this.#budget,
+      traffic: this.traffic,
       logger,
       onBrokenInvariant,
       onClosed: (closed) => this.#forget(closed),
     });
     this.#connections.add(connection);
+    if (this.#isLeaving || isTooMany) this.traffic.connectionsRefused++;
     if (this.#isLeaving) {
       connection.refuse(new ApiProblem('shutting_down'));
     } else if (isTooMany) {

@@ -50,7 +50,12 @@ function readinessChecks(status: NodeStatus): readonly Check[] {
 /** Answered in every role: a node that is not ready is the one that people ask about. */
 function getStatus(context: Context, reply: FastifyReply) {
   const status = context.engine.status();
-  return sendJson(reply, 200, status.position, statusText(status, booksOf(context)));
+  return sendJson(
+    reply,
+    200,
+    status.position,
+    statusText(status, context.engine.history.status(), booksOf(context)),
+  );
 }
 
 function booksOf(context: Context) {

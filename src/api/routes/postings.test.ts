@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { configureCommand } from '../../domain/commands.ts';
 import {
   type FakeNode,
   LEDGER,
@@ -237,4 +238,33 @@ test('a posting is reverted whole and once; what the books refuse leaves it as i
     assert.ok(whole.status === 409 || whole.status === 422);
   }
   assert.deepEqual(await balances(node, 1), ['2380', '2380']);
+});
+
+test('what is not remembered any more is found, and its revert has expired with it', async () => {
+  await using node = await createBookedNode();
+  const small = { expected_version: 0, dedupe_bytes_max: 16 * 160, dedupe_window_seconds: 60 };
+  await node.engine.submit(configureCommand(small), new AbortController().signal);
+  await call(node, 'POST', '/v1/transfers', transferBody(1));
+  await call(node, 'POST', POSTINGS, posting(2, SALE));
+  const later = (number: number): string => {
+    const id = BigInt(`0x${transferId(number).slice(3)}`) + (2000n << 80n);
+    return `tr_${id.toString(16).padStart(32, '0')}`;
+  };
+  for (let number = 100; number < 120; number++) {
+    await call(node, 'POST', '/v1/transfers', transferBody(number, { id: later(number) }));
+  }
+  const before = [await balances(node, 1), await balances(node, 2), await balances(node, 3)];
+  for (const url of [
+    `/v1/transfers/${transferId(1)}/revert`,
+    `${POSTINGS}/${postingId(2)}/revert`,
+  ]) {
+    const { status, body } = await call(node, 'POST', url);
+    assert.deepEqual([status, body.code], [422, 'id_expired'], url);
+  }
+  const after = [await balances(node, 1), await balances(node, 2), await balances(node, 3)];
+  assert.deepEqual(after, before);
+  // While nobody can say whether there is such a transfer, it is not "not found".
+  node.engine.history.complete = false;
+  const { status, body } = await call(node, 'POST', `/v1/transfers/${transferId(1)}/revert`);
+  assert.deepEqual([status, body.code], [503, 'history_incomplete']);
 });

@@ -4,6 +4,7 @@
 import { OperationalError, type OperationalCode } from '../../base/errors.ts';
 import type { Command } from '../../domain/commands.ts';
 import { type DomainState, apply, createState, image } from '../../domain/domain.ts';
+import { MemoryHistory } from '../../history/testing/memory-history.ts';
 import type {
   Asked,
   Engine,
@@ -30,6 +31,7 @@ export function askBySubmitting(submit: Engine['submit'], command: Command, wait
 
 export class FakeEngine implements Engine {
   readonly #books: DomainState = createState();
+  readonly history = new MemoryHistory();
   role: NodeRole = 'leading';
   impediment: OperationalCode | undefined = undefined;
   /** Thrown by the next submits while it is set. */
@@ -56,6 +58,7 @@ export class FakeEngine implements Engine {
     this.#timeNs += 1_000_000n;
     const stamp = { position: this.#position, timeNs: this.#timeNs, rulesVersion: 1 };
     const outcome = apply(this.#books, command, stamp);
+    this.history.applied(this.#books, command, outcome, this.#position);
     this.#halted = this.haltsNext;
     if (!this.silent) return Promise.resolve({ outcome, position: this.#position });
     return new Promise((_resolve, reject) => {

@@ -1,30 +1,20 @@
-// `holdfast account create|get|list-by-ids|freeze|unfreeze`.
+// `holdfast account create|get|list-by-ids|freeze|unfreeze`, and `list` and `batch` from their own
+// files.
 
 import { type Command, Option } from 'commander';
 import { formatId } from '../../base/ids.ts';
-import { formatDecimal } from '../../base/money.ts';
 import type { Client } from '../../client/http-client.ts';
 import type { AccountView, Ledger, NewAccount } from '../../client/wire.ts';
 import { connect } from '../connection.ts';
 import { ExitCode } from '../exit-codes.ts';
-import {
-  CODE_RANGE,
-  U32_RANGE,
-  chooseLedger,
-  readAccountId,
-  readHex128,
-  readNumber,
-  readU64,
-} from '../inputs.ts';
+import { ACCOUNT_COLUMNS, accountRow } from '../account-table.ts';
+import { CODE_RANGE, chooseLedger, readAccountId, readNumber, readU64 } from '../inputs.ts';
 import { Output, accountPairs } from '../output.ts';
 import { withId } from '../failure.ts';
 import type { Run } from '../run.ts';
-
-export type UserDataOptions = {
-  readonly userData128?: string;
-  readonly userData64?: string;
-  readonly userData32?: string;
-};
+import { type UserDataOptions, addUserDataOptions, readUserData } from '../user-data.ts';
+import { addBatchCommand } from './batch.ts';
+import { addAccountList } from './list.ts';
 
 type CreateOptions = UserDataOptions & {
   readonly id?: string;
@@ -83,6 +73,8 @@ export function addAccountCommands(program: Command, run: Run): void {
         return await listAccounts(client, output, ids);
       }),
     );
+  addAccountList(group, run);
+  addBatchCommand(group, run, 'account');
   group
     .command('freeze')
     .description('stop an account: nothing begins with it, what is held can be given back')
@@ -103,28 +95,6 @@ function freezeAction(run: Run, verb: 'freeze' | 'unfreeze'): ReturnType<Run> {
     await showAccount(client, output, await client.accounts[verb](id));
     return ExitCode.ok;
   });
-}
-
-export function addUserDataOptions(command: Command): Command {
-  return command
-    .option('--user-data-128 <hex>', 'your own 128 bits, as hex digits')
-    .option('--user-data-64 <number>', 'your own 64 bits')
-    .option('--user-data-32 <number>', 'your own 32 bits');
-}
-
-export function readUserData(
-  options: UserDataOptions,
-): Pick<NewAccount, 'userData128' | 'userData64' | 'userData32'> {
-  const { userData128, userData64, userData32 } = options;
-  return {
-    ...(userData128 !== undefined && {
-      userData128: readHex128('--user-data-128', userData128),
-    }),
-    ...(userData64 !== undefined && { userData64: readU64('--user-data-64', userData64) }),
-    ...(userData32 !== undefined && {
-      userData32: readNumber('--user-data-32', userData32, U32_RANGE),
-    }),
-  };
 }
 
 async function createAccount(
@@ -192,29 +162,11 @@ async function listAccounts(
     const ledgers = await client.ledgers.list();
     if (found.length > 0) {
       output.table(
-        [
-          { title: 'account' },
-          { title: 'debits', isNumber: true },
-          { title: 'credits', isNumber: true },
-          { title: 'credits - debits', isNumber: true },
-          { title: 'currency' },
-        ],
+        ACCOUNT_COLUMNS,
         found.map((account) => accountRow(account, ledgers)),
       );
     }
     for (const id of missing) output.note(`not found: ${id}`);
   }
   return missing.length === 0 ? ExitCode.ok : ExitCode.notFound;
-}
-
-function accountRow(account: AccountView, ledgers: readonly Ledger[]): string[] {
-  const exponent = ledgers.find((item) => item.ledger === account.ledger)?.exponent ?? 0;
-  const { debitsPosted, creditsPosted } = account;
-  return [
-    formatId('account', account.id),
-    formatDecimal(debitsPosted, exponent),
-    formatDecimal(creditsPosted, exponent),
-    formatDecimal(creditsPosted - debitsPosted, exponent),
-    account.currency,
-  ];
 }

@@ -18,7 +18,7 @@ import {
 } from '../inputs.ts';
 import { Output, money } from '../output.ts';
 import type { Run } from '../run.ts';
-import { type UserDataOptions, addUserDataOptions, readUserData } from './account.ts';
+import { type UserDataOptions, addUserDataOptions, readUserData } from '../user-data.ts';
 
 type CreateOptions = UserDataOptions & {
   readonly id?: string;

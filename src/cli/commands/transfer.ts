@@ -1,5 +1,6 @@
-// `holdfast transfer create|post|void|get|revert`. An id is made once, before the first attempt,
-// and named in every failure: sending it again with --id is always safe.
+// `holdfast transfer create|post|void|get|revert`; `list` and `batch` have their own files. An id
+// is made once, before the first attempt, and named in every failure: sending it again with --id is
+// always safe.
 
 import { type Command, Option } from 'commander';
 import { formatId } from '../../base/ids.ts';
@@ -21,7 +22,9 @@ import {
 } from '../inputs.ts';
 import { Output, transferPairs } from '../output.ts';
 import type { Run } from '../run.ts';
-import { type UserDataOptions, addUserDataOptions, readUserData } from './account.ts';
+import { type UserDataOptions, addUserDataOptions, readUserData } from '../user-data.ts';
+import { addBatchCommand } from './batch.ts';
+import { addTransferList } from './list.ts';
 
 type CreateOptions = UserDataOptions & {
   readonly id?: string;
@@ -71,6 +74,27 @@ export function addTransferCommands(program: Command, run: Run): void {
       return await send(client, output, { transfer: await newTransfer(options, ledger), ledger });
     }),
   );
+  addResolving(group, run);
+  addTransferList(group, run);
+  addBatchCommand(group, run, 'transfer');
+  group
+    .command('get')
+    .alias('show')
+    .description('one transfer, and what became of its hold')
+    .argument('<id>')
+    .action(
+      run<object>(async ({ io, options, args }) => {
+        const id = readTransferId(args[0] ?? '');
+        const output = new Output(io, options);
+        await using client = await connect(io, options);
+        await showTransfer(client, output, await client.transfers.get(id));
+        return ExitCode.ok;
+      }),
+    );
+}
+
+/** What follows from an earlier transfer. */
+function addResolving(group: Command, run: Run): void {
   group
     .command('post')
     .description('post a hold, all of it or --amount; the rest is released')
@@ -95,19 +119,6 @@ export function addTransferCommands(program: Command, run: Run): void {
         await using client = await connect(io, options);
         const { status, value } = await client.transfers.revert(id);
         await showTransfer(client, output, value, undefined, status);
-        return ExitCode.ok;
-      }),
-    );
-  group
-    .command('get')
-    .description('one transfer, and what became of its hold')
-    .argument('<id>')
-    .action(
-      run<object>(async ({ io, options, args }) => {
-        const id = readTransferId(args[0] ?? '');
-        const output = new Output(io, options);
-        await using client = await connect(io, options);
-        await showTransfer(client, output, await client.transfers.get(id));
         return ExitCode.ok;
       }),
     );

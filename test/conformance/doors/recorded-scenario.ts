@@ -12,22 +12,28 @@ import type {
   SubmitResult,
   Waiter,
 } from '../../../src/engine/contract.ts';
+import { MemoryHistory } from '../../../src/history/testing/memory-history.ts';
 import { type Books, NaiveBooks } from '../../model/books.ts';
+import type { Act } from '../../scenarios/postings.ts';
 import { ScenarioPlayer } from '../../scenarios/scenario.ts';
 
 export type Step = {
   readonly command: Command;
   readonly stamp: Stamp;
   readonly codes: readonly number[];
+  /** What was asked of the door, where the command does not say it: a posting, a revert. */
+  readonly act: Act | undefined;
 };
 
 export function recordScenario(text: string): Step[] {
   const books = new NaiveBooks();
   const steps: Step[] = [];
+  let act: Act | undefined;
   const recording: Books = {
     apply: (command: Command, stamp: Stamp): Outcome => {
       const outcome = books.apply(command, stamp);
-      steps.push({ command, stamp, codes: [...outcome.codes] });
+      steps.push({ command, stamp, codes: [...outcome.codes], act });
+      act = undefined;
       return outcome;
     },
     account: (id) => books.account(id),
@@ -35,22 +41,25 @@ export function recordScenario(text: string): Step[] {
     rememberedCount: () => books.rememberedCount(),
     nextDeadlineNs: () => books.nextDeadlineNs(),
   };
-  new ScenarioPlayer(recording).play(text);
+  new ScenarioPlayer(recording, (asked) => (act = asked)).play(text);
   return steps;
 }
 
 /** Applies what comes through a door with the stamp of the scenario's present step. */
 export class StampedEngine implements Engine {
   readonly state: DomainState = createState();
+  readonly history = new MemoryHistory();
   stamp: Stamp = { position: 0, timeNs: 0n, rulesVersion: 1 };
 
   /** What no door can say is applied here directly, so that the books stay in step. */
   applyDirectly(command: Command): Outcome {
-    return apply(this.state, command, this.stamp);
+    const outcome = apply(this.state, command, this.stamp);
+    this.history.applied(this.state, command, outcome, this.stamp.position);
+    return outcome;
   }
 
   submit(command: Command): Promise<SubmitResult> {
-    const outcome = apply(this.state, command, this.stamp);
+    const outcome = this.applyDirectly(command);
     return Promise.resolve({ outcome, position: this.stamp.position });
   }
 
