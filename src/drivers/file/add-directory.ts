@@ -183,9 +183,7 @@ class Filling {
     const lane = new Lane(settings, this.#path, { segment, onFailure });
     try {
       await lane.start();
-      const next = roster.joined(this.#path);
-      await roster.write(this.#path, next);
-      await lanes.record(() => roster.joined(this.#path));
+      await lanes.record(() => roster.joined(this.#path), this.#path);
     } catch (error) {
       await lane.close();
       throw error;

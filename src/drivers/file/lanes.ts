@@ -8,6 +8,7 @@
 
 import { isFullError } from './file-system.ts';
 import type { Lane } from './lane.ts';
+import type { MemberRecord } from './members.ts';
 import type { FileJournalSettings } from './options.ts';
 import type { Roster } from './roster.ts';
 
@@ -53,12 +54,16 @@ export class Lanes {
     throw full?.error ?? first.error;
   }
 
-  /** Makes a record durable in all lanes; a lane that cannot take it is dropped. */
-  async record(next: () => ReturnType<Roster['joined']>): Promise<void> {
+  /**
+   * Makes a record durable in all lanes, and before in `joining`; a lane that cannot take it is
+   * dropped.
+   */
+  async record(next: () => MemberRecord, joining?: string): Promise<void> {
     const record = next();
+    if (joining !== undefined) await this.#roster.write(joining, record);
     await this.each((lane) => this.#roster.write(lane.directory, record));
     // Dropping one has written a later record, without this change.
-    if (record.number <= this.#recordNumber) return await this.record(next);
+    if (record.number <= this.#recordNumber) return await this.record(next, joining);
     this.#recordNumber = record.number;
     this.#roster.adopt(record);
   }

@@ -3,7 +3,7 @@
 // directory that it stands in. It has a rising number; at start the newest one counts (DESIGN 7).
 //
 //   line     {"digest":"<SHA-256 of the content, as it is written>","content":<content>}
-//   content  {"members":[...],"number":n,"self":"<id of this directory>"}
+//   content  {"history":[...],"members":[...],"number":n,"self":"<id of this directory>"}
 //
 // The file holds the same line twice, so that damage to one leaves the other. It is replaced as a
 // whole: written aside, synced, renamed, the directory synced.
@@ -32,7 +32,17 @@ export type Member = {
   } | null;
 };
 
-export type MemberRecord = { readonly number: number; readonly members: readonly Member[] };
+export type MemberRecord = {
+  readonly number: number;
+  readonly members: readonly Member[];
+  /**
+   * The records before it, by the start of their digests: one that is not among them was written by
+   * somebody who went on without this one.
+   */
+  readonly history: readonly string[];
+};
+
+const HISTORY_MAX = 256;
 
 /** What stands in a directory's `members.json`. */
 export type OwnRecord = { readonly self: string; readonly record: MemberRecord };
@@ -41,8 +51,24 @@ export function newMemberId(): string {
   return randomBytes(16).toString('hex');
 }
 
+/** The record that comes after `before`. */
+export function recordAfter(
+  before: MemberRecord | undefined,
+  members: readonly Member[],
+): MemberRecord {
+  if (before === undefined) return { number: 1, members, history: [] };
+  const history = [...before.history, markOf(before)].slice(-HISTORY_MAX);
+  return { number: before.number + 1, members, history };
+}
+
+/** How a later record's history names this one. */
+export function markOf({ number, members }: MemberRecord): string {
+  return digestOf({ members, number }).slice(0, 16);
+}
+
 export function encodeMembers({ self, record }: OwnRecord): string {
-  const content = { members: record.members, number: record.number, self };
+  const { history, members, number } = record;
+  const content = { history, members, number, self };
   const line = `${JSON.stringify({ digest: digestOf(content), content })}\n`;
   return line + line;
 }
@@ -64,8 +90,8 @@ function decodeLine(line: string): OwnRecord | undefined {
     };
     // A right digest is proof of the content's shape: nobody else writes it.
     if (digest !== digestOf(content)) return undefined;
-    const { self, number, members } = content;
-    return { self, record: { number, members } };
+    const { self, number, members, history } = content;
+    return { self, record: { number, members, history } };
   } catch {
     return undefined;
   }

@@ -4,7 +4,14 @@
 // out by name, which is recorded.
 
 import { OperationalError } from '../../base/errors.ts';
-import { type Member, type MemberRecord, type OwnRecord, newMemberId } from './members.ts';
+import {
+  type Member,
+  type MemberRecord,
+  type OwnRecord,
+  markOf,
+  newMemberId,
+  recordAfter,
+} from './members.ts';
 
 /** A directory of the settings, as it was found. */
 export type FoundDirectory = {
@@ -64,13 +71,7 @@ export function believedAmong(found: readonly FoundDirectory[]): readonly string
 function newestOf(found: readonly FoundDirectory[]): MemberRecord | undefined {
   let newest: MemberRecord | undefined;
   for (const { own } of found) {
-    if (own === undefined) continue;
-    const { record } = own;
-    const isSame = newest?.number === record.number;
-    if (isSame && JSON.stringify(newest?.members) !== JSON.stringify(record.members)) {
-      throw wentApart(found.map(({ path }) => path).join(' and '));
-    }
-    if (record.number > (newest?.number ?? 0)) newest = record;
+    if (own !== undefined && own.record.number > (newest?.number ?? 0)) newest = own.record;
   }
   return newest;
 }
@@ -100,11 +101,11 @@ function firstDecision(found: readonly FoundDirectory[]): Decision {
   };
 }
 
-/** A directory that went on after it had been dropped was used by itself: two histories. */
+/** A record that the newest does not come from: somebody went on without the others. */
 function checkHistory({ own, path }: FoundDirectory, newest: MemberRecord): void {
   if (own === undefined) return;
-  const member = newest.members.find(({ id }) => id === own.self);
-  if (member?.dropped && own.record.number >= member.dropped.record) throw wentApart(path);
+  const mark = markOf(own.record);
+  if (mark !== markOf(newest) && !newest.history.includes(mark)) throw wentApart(path);
 }
 
 /** Undefined for a new one. */
@@ -144,7 +145,6 @@ function completed(parts: Completing): Decision {
   const active: { readonly path: string; readonly id: string }[] = [];
   const ignored: { readonly path: string; readonly why: string }[] = [];
   const members: Member[] = [];
-  let { number } = newest;
   for (const member of newest.members) {
     const directory = byId.get(member.id);
     const path = directory?.path ?? member.path;
@@ -157,9 +157,8 @@ function completed(parts: Completing): Decision {
       active.push({ path, id: member.id });
       members.push({ ...member, path });
     } else if (without.includes(member.path) || withoutIds.includes(member.id)) {
-      number = newest.number + 1;
       const why = 'left out at a start, by name';
-      const dropped = { record: number, position: 0, why };
+      const dropped = { record: newest.number + 1, position: 0, why };
       members.push({ ...member, state: 'dropped', dropped });
     } else {
       throw missing(member, active[0]?.path ?? [...byId.values()][0]?.path ?? '');
@@ -167,7 +166,7 @@ function completed(parts: Completing): Decision {
   }
   if (active.length === 0) throw nothingLeft();
   const isSame = JSON.stringify(members) === JSON.stringify(newest.members);
-  const record = isSame ? newest : { number: Math.max(number, newest.number + 1), members };
+  const record = isSame ? newest : recordAfter(newest, members);
   return { record, active, joining, ignored };
 }
 
@@ -188,7 +187,7 @@ function missing(member: Member, found: string): OperationalError {
 
 function wentApart(paths: string): OperationalError {
   return new OperationalError('JOURNAL_DIVERGED', {
-    detail: `The member records do not agree: ${paths} went on by itself after the others had dropped it. Both may hold acknowledged payments. Nothing was started or changed.`,
+    detail: `The member records do not agree: ${paths} has one that the newest does not come from, so that it, or another, went on by itself. Both may hold acknowledged payments. Nothing was started or changed.`,
     wayOut:
       'Compare them with `holdfast journal verify --data` on copies. Start with the one that is right alone, named as the only directory, and keep the other.',
   });

@@ -13,6 +13,7 @@ import {
   type OwnRecord,
   newMemberId,
   readMembers,
+  recordAfter,
   writeMembers,
 } from './members.ts';
 import { type Decision, type FoundDirectory, decideMembers } from './membership.ts';
@@ -47,8 +48,8 @@ export class Roster {
   /** Of directories that take part, by path. */
   readonly #ids = new Map<string, string>();
   #record: MemberRecord | undefined;
-  /** The highest number given out: no two records that differ have one, whatever a crash leaves. */
-  #issued = 0;
+  /** The last one given out: each that may stand somewhere is in the history of those after it. */
+  #issued: MemberRecord | undefined;
   readonly warnings: string[] = [];
 
   constructor(settings: FileJournalSettings) {
@@ -74,7 +75,7 @@ export class Roster {
     }
     const decision = decideMembers(found, withoutDirectories, withoutIds);
     this.#record = decision.record;
-    this.#issued = decision.record?.number ?? 0;
+    this.#issued = decision.record;
     for (const { path, id } of decision.active) {
       this.#ids.set(path, id);
       if (!this.#locks.has(path)) {
@@ -141,7 +142,7 @@ export class Roster {
 
   /** `position`: the last that is durable everywhere. */
   withDropped(reasons: ReadonlyMap<string, string>, position: number): MemberRecord {
-    const record = this.#issued + 1;
+    const record = (this.#issued?.number ?? 0) + 1;
     return this.#next(
       this.members.map((member): Member => {
         const why = reasons.get(member.path);
@@ -177,8 +178,8 @@ export class Roster {
   }
 
   #next(members: readonly Member[]): MemberRecord {
-    this.#issued += 1;
-    return { number: this.#issued, members };
+    this.#issued = recordAfter(this.#issued, members);
+    return this.#issued;
   }
 
   #implicitMembers(): readonly Member[] {
