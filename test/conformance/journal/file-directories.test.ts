@@ -90,7 +90,7 @@ void describe('two directories of which one is damaged', () => {
             [path, bytes],
             [other, bytes],
           ]),
-        ); // prettier-ignore
+        );
         await assert.rejects(journalOn(disk).open(WRITE), hasCode('JOURNAL_CORRUPT'));
         assert.ok(equalBytes(disk.bytesOf(path), bytes));
         haltCount += 1;
