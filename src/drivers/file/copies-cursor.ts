@@ -8,7 +8,8 @@ import { type FileSystem, type OpenFile, errorCodeOf } from './file-system.ts';
 import type { SegmentName } from './segment-name.ts';
 
 type Place = {
-  readonly directories: readonly string[];
+  /** Where the segment may be now: directories come and go while it is read. */
+  readonly directories: () => Promise<readonly string[]>;
   readonly segment: SegmentName;
   readonly byteOffset: number;
 };
@@ -33,7 +34,7 @@ export class CopiesCursor {
   /** Rejects with ENOENT when no directory has the segment. */
   static async open(fileSystem: FileSystem, place: Place): Promise<CopiesCursor> {
     let failure: unknown;
-    for (const directory of place.directories) {
+    for (const directory of await place.directories()) {
       try {
         const file = await fileSystem.open(join(directory, place.segment.name), 'read');
         return new CopiesCursor(fileSystem, place, file, directory);
@@ -84,7 +85,7 @@ export class CopiesCursor {
     const { byteOffset } = this.#cursor;
     const { directories, segment } = this.#place;
     this.#tried.add(this.#directory);
-    for (const directory of directories) {
+    for (const directory of await directories()) {
       if (this.#tried.has(directory)) continue;
       this.#tried.add(directory);
       try {

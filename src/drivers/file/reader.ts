@@ -88,7 +88,7 @@ async function openSegment(
   byteOffset: number,
 ): Promise<CopiesCursor> {
   try {
-    const directories = await view.directories();
+    const directories = (): Promise<readonly string[]> => view.directories();
     return await CopiesCursor.open(view.fileSystem, { directories, segment, byteOffset });
   } catch (error) {
     if (errorCodeOf(error) !== 'ENOENT') throw error;

@@ -77,7 +77,9 @@ export class CrashRun {
 
   async run(crashes: number): Promise<void> {
     for (let crash = 0; crash < crashes; crash++) {
-      const off = this.#disk.crashAfter(1 + this.#prng.below(this.#prng.chance(0.3) ? 30 : 200));
+      // Each directory has its own calls.
+      const callsMax = (this.#prng.chance(0.3) ? 30 : 200) * this.#directories.length;
+      const off = this.#disk.crashAfter(1 + this.#prng.below(callsMax));
       this.#life += 1;
       const failed = this.#live(this.#life, this.#prng.fork()).then(() => true);
       const hasFailed = await Promise.race([failed, off.then(() => false)]);
@@ -122,7 +124,7 @@ export class CrashRun {
         }
         if (prng.chance(0.05)) this.#disk.failNext({ operation: 'datasync', code: 'EIO' });
         if (prng.chance(0.1)) group.push(this.#discard(journal, prng));
-        if (prng.chance(0.1)) group.push(this.#addAgain(journal));
+        if (this.#directories.length > 1 && prng.chance(0.4)) group.push(this.#addAgain(journal));
         if (prng.chance(0.3)) continue;
         const results = await Promise.allSettled(group.splice(0));
         if (results.some(({ status }) => status === 'rejected')) {
