@@ -77,6 +77,7 @@ class FileJournalDriver implements FileJournal {
   #version = 0;
   /** What moves or copies whole segments, one after another. */
   #moving: Promise<void> = Promise.resolve();
+  #closing = new AbortController();
 
   constructor(settings: FileJournalSettings) {
     this.#settings = settings;
@@ -143,8 +144,11 @@ class FileJournalDriver implements FileJournal {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     try {
       await this.#writer?.close();
+      // What moves or fills must have ended before somebody else may have the directories.
+      await this.#moving.catch(() => undefined);
     } finally {
       this.#writer = undefined;
       this.#lanes = undefined;
@@ -189,13 +193,15 @@ class FileJournalDriver implements FileJournal {
     if (writer === undefined || lanes === undefined) throw new OperationalError('JOURNAL_CLOSED');
     const segments = (): readonly SegmentName[] => this.#extents.map(({ segment }) => segment);
     const parts = { settings: this.#settings, roster: this.#roster, lanes, writer, segments };
-    await addDirectory({ ...parts, ...how }, path);
+    const signal = AbortSignal.any([how.signal, this.#closing.signal]);
+    await addDirectory({ ...parts, ...how, signal }, path);
   }
 
   async #openForWriting({ signal, from }: JournalOpenOptions): Promise<JournalOpening> {
     const { fileSystem, log } = this.#settings;
     this.#roster = new Roster(this.#settings);
     this.#moving = Promise.resolve();
+    this.#closing = new AbortController();
     const { active, joining, ignored } = await this.#roster.open(signal);
     const directories = active.map(({ path }) => path);
     const places = directories.map((directory) => {

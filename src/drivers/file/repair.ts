@@ -17,14 +17,14 @@ import { writeZeros } from './preallocator.ts';
 import type { Damage } from './segment-copies.ts';
 import type { SegmentName } from './segment-name.ts';
 
-/** Repairs one directory's file; returns a sentence for each damage. */
+/** Repairs one directory's file. */
 export async function repairSegment(
   fileSystem: FileSystem,
   damages: readonly Damage[],
   sizeBytes: number,
-): Promise<readonly string[]> {
+): Promise<void> {
   const [first] = damages;
-  if (first === undefined) return [];
+  if (first === undefined) return;
   const path = join(first.directory, first.segment.name);
   await withFile(fileSystem.open(path, first.isFileMissing ? 'create' : 'write'), async (file) => {
     for (const damage of damages) {
@@ -43,10 +43,10 @@ export async function repairSegment(
     await syncData(file);
   });
   if (first.isFileMissing) await syncNames(fileSystem, first.directory);
-  return damages.map((damage) => sentenceOf(damage, path));
 }
 
-function sentenceOf(damage: Damage, path: string): string {
+export function sentenceOf(damage: Damage): string {
+  const path = join(damage.directory, damage.segment.name);
   const { byteOffset, endByteOffset, entryCount, position, source, isFileMissing } = damage;
   const place = isFileMissing ? `${path}, which was missing` : `${path}, byte ${byteOffset}`;
   const what =

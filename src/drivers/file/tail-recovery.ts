@@ -13,7 +13,7 @@ import type { ChainedHeader } from './chain-check.ts';
 import { type FileSystem, withFile } from './file-system.ts';
 import { type ScanEvent, corruptError, scanJournal } from './journal-scan.ts';
 import { COPY_BYTES, writeZeros } from './preallocator.ts';
-import { copySegment, repairSegment } from './repair.ts';
+import { copySegment, repairSegment, sentenceOf } from './repair.ts';
 import { type Damage, addDamage } from './segment-copies.ts';
 import type { SegmentName } from './segment-name.ts';
 
@@ -30,7 +30,7 @@ export type RecoveredJournal = {
   /** The last entry; undefined when the journal is empty. */
   readonly last: ChainedHeader | undefined;
   readonly tornBytes: number;
-  /** What was repaired from another directory. */
+  /** What was repaired from another directory, but for what a crash leaves of the tail. */
   readonly repairs: readonly string[];
   readonly notes: readonly string[];
 };
@@ -122,7 +122,12 @@ export async function recoverForWriting(
 ): Promise<RecoveredJournal> {
   const { fileSystem, directories } = options;
   const notes: string[] = [];
-  const repairs = [...(await copyMissing(options, plan)), ...(await repairAll(options, plan))];
+  const repairs = await copyMissing(options, plan);
+  await repairAll(options, plan);
+  for (const damage of plan.damages) {
+    // Behind what is surely synced, a crash alone makes directories differ.
+    (isInTail(plan, damage) ? notes : repairs).push(sentenceOf(damage));
+  }
   const segments: KnownSegment[] = plan.listed.map(({ segment }) => {
     return { segment, endByteOffset: undefined, sizes: new Map() };
   });
@@ -177,17 +182,20 @@ async function copyMissing(options: RecoveryOptions, plan: RecoveryPlan): Promis
   return notes;
 }
 
-async function repairAll(options: RecoveryOptions, plan: RecoveryPlan): Promise<string[]> {
-  const notes: string[] = [];
+function isInTail({ ends, unsyncedByteOffset }: RecoveryPlan, damage: Damage): boolean {
+  const last = ends.findLast(({ entryCount }) => entryCount > 0);
+  return last?.segment.name === damage.segment.name && damage.byteOffset >= unsyncedByteOffset;
+}
+
+async function repairAll(options: RecoveryOptions, plan: RecoveryPlan): Promise<void> {
   for (const end of plan.ends) {
     for (const directory of options.directories) {
       const damages = plan.damages.filter(
         (damage) => damage.directory === directory && damage.segment.name === end.segment.name,
       );
-      notes.push(...(await repairSegment(options.fileSystem, damages, wholeSizeOf(end))));
+      await repairSegment(options.fileSystem, damages, wholeSizeOf(end));
     }
   }
-  return notes;
 }
 
 /** What a repaired copy is filled up to, with zeros: as the largest of the others. */

@@ -106,6 +106,7 @@ export class CrashRun {
     const opening = await journal.open({ mode: 'write', signal }).catch(assertSyncFailed);
     if (opening === undefined) return;
     this.#tally.tornBytes += opening.tornBytes;
+    this.#tally.repaired += opening.notes.filter((note) => note.startsWith('Repaired')).length;
     this.#takeOver(await entriesOf(journal));
     if (prng.chance(0.3)) void this.#follow(life, journal);
     for (let epochs = 1 + prng.below(3); ; epochs--) {
@@ -148,7 +149,6 @@ export class CrashRun {
       segmentBytes: this.#segmentBytes,
       onAlarm: ({ kind }) => {
         if (kind === 'directory_dropped') this.#tally.dropped += 1;
-        if (kind === 'directory_repaired') this.#tally.repaired += 1;
       },
       lockWaitMs: 0,
       fileSystem: this.#disk,

@@ -59,6 +59,23 @@ void describe('two directories of which one is damaged', () => {
     }
   });
 
+  void it('get back a lost segment that a start from a later entry does not look at', async () => {
+    const { files, entries } = await twoDirectories();
+    const disk = diskWith(files);
+    const [path = ''] = disk.paths().filter((name) => name.startsWith(`${SECOND}/0`));
+    const all = journalOn(disk);
+    await all.open(WRITE);
+    const from = (await collect(all)).at(-1)?.offset ?? '';
+    await all.close();
+    await disk.remove(path);
+    const journal = journalOn(disk);
+    const { notes } = await journal.open({ ...WRITE, from });
+    assert.ok(notes.some((note) => note.startsWith(`Repaired ${path}, which was missing`)));
+    assertSame(await allOf(journal), entries, path);
+    await journal.close();
+    assertRepaired(disk, files);
+  });
+
   void it('mend each other where each is damaged in another place', async () => {
     const { files, entries } = await twoDirectories();
     const [path = '', pristine] = [...files].find(([name]) => name.endsWith('.journal')) ?? [];
@@ -131,6 +148,17 @@ void describe('two directories of which one is damaged', () => {
 });
 
 void describe('who belongs to the journal at a start', () => {
+  void it('is locked, each directory for itself', async () => {
+    const { files } = await twoDirectories();
+    const disk = diskWith(files);
+    const journal = journalOn(disk);
+    await journal.open(WRITE);
+    for (const path of BOTH) {
+      await assert.rejects(journalOn(disk, [path]).open(WRITE), hasCode('JOURNAL_LOCKED'));
+    }
+    await journal.close();
+  });
+
   void it('is filled when it is new, and then holds the same bytes', async () => {
     const disk = new SimulatedFileSystem();
     const journal = journalOn(disk, [FIRST]);

@@ -121,6 +121,34 @@ void describe('one of two directories that fails', () => {
     await journal.close();
   });
 
+  void it('is left by a reader that follows, also for one that came back meanwhile', async () => {
+    const { disk, journal } = await openJournal();
+    const entries = await appendSome(journal, undefined);
+    const append = async (): Promise<void> => {
+      const entry = entryAfter(entries.at(-1), { durable: entries.length });
+      await journal.append(entry);
+      entries.push(entry);
+    };
+    disk.failNext({ operation: 'datasync', code: 'EIO', under: FIRST });
+    await append();
+    const stop = new AbortController();
+    const read: Entry[] = [];
+    const reading = (async () => {
+      const batches = journal.read({ from: null, follow: true, signal: stop.signal });
+      for await (const batch of batches) read.push(...batch.map(({ entry }) => entry));
+    })();
+    await until(() => read.length === entries.length, 'the reader to be at the end');
+    await journal.addDirectory(FIRST, WRITE.signal);
+    disk.failNext({ operation: 'write', code: 'EIO', under: SECOND });
+    await append();
+    await append();
+    await until(() => read.length === entries.length, 'the reader to go on');
+    stop.abort();
+    await reading;
+    assertSame(read, entries);
+    await journal.close();
+  });
+
   void it('comes back while payments go on, with all that was discarded', async () => {
     const { disk, journal } = await openJournal();
     let entries = await appendSome(journal, undefined);
