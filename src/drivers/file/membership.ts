@@ -34,12 +34,13 @@ export type Decision = {
   readonly ignored: readonly { readonly path: string; readonly why: string }[];
 };
 
+/** `without`: what is left out by name, as far as it can be looked at. */
 export function decideMembers(
   found: readonly FoundDirectory[],
-  without: readonly string[],
-  withoutIds: readonly string[],
+  without: readonly FoundDirectory[],
 ): Decision {
   const newest = newestOf(found);
+  refuseOlder(without, newest);
   if (newest === undefined) return firstDecision(found);
   for (const directory of found) checkHistory(directory, newest);
   const byId = new Map<string, FoundDirectory>();
@@ -54,7 +55,18 @@ export function decideMembers(
     if (twin !== undefined) throw copiedDirectory(twin.path, directory.path);
     byId.set(id, directory);
   }
-  return completed({ newest, byId, joining, without, withoutIds });
+  return completed({ newest, byId, joining, without });
+}
+
+/** One that can be seen to be newer is not left out by mistake: it may have dropped the others. */
+function refuseOlder(without: readonly FoundDirectory[], newest: MemberRecord | undefined): void {
+  for (const { path, own } of without) {
+    if (own === undefined || own.record.number <= (newest?.number ?? 0)) continue;
+    throw halted(
+      `${path} is to be left out, but its member record is newer than that of the others: it has payments that they do not have.`,
+      'Start with it. Only if it is damaged beyond use: take it away (unmount or rename it) first.',
+    );
+  }
 }
 
 /** For who only reads: the active directories by the newest record, all when there is none. */
@@ -65,7 +77,9 @@ export function believedAmong(found: readonly FoundDirectory[]): readonly string
   const active = new Set(
     newest.members.filter(({ state }) => state === 'active').map(({ id }) => id),
   );
-  return found.filter(({ own }) => own !== undefined && active.has(own.self)).map((f) => f.path);
+  const believed = found.filter(({ own }) => own !== undefined && active.has(own.self));
+  if (believed.length === 0) throw nothingLeft();
+  return believed.map(({ path }) => path);
 }
 
 function newestOf(found: readonly FoundDirectory[]): MemberRecord | undefined {
@@ -136,12 +150,11 @@ type Completing = {
   readonly newest: MemberRecord;
   readonly byId: ReadonlyMap<string, FoundDirectory>;
   readonly joining: readonly string[];
-  readonly without: readonly string[];
-  readonly withoutIds: readonly string[];
+  readonly without: readonly FoundDirectory[];
 };
 
 function completed(parts: Completing): Decision {
-  const { newest, byId, joining, without, withoutIds } = parts;
+  const { newest, byId, joining, without } = parts;
   const active: { readonly path: string; readonly id: string }[] = [];
   const ignored: { readonly path: string; readonly why: string }[] = [];
   const members: Member[] = [];
@@ -156,7 +169,7 @@ function completed(parts: Completing): Decision {
     } else if (directory !== undefined) {
       active.push({ path, id: member.id });
       members.push({ ...member, path });
-    } else if (without.includes(member.path) || withoutIds.includes(member.id)) {
+    } else if (without.some((left) => left.path === member.path || left.own?.self === member.id)) {
       const why = 'left out at a start, by name';
       const dropped = { record: newest.number + 1, position: 0, why };
       members.push({ ...member, state: 'dropped', dropped });

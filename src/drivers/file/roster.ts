@@ -68,12 +68,9 @@ export class Roster {
       const seen = await lookAt(this.#settings, path);
       found.push(problem === undefined ? seen : { ...seen, problem });
     }
-    const withoutIds: string[] = [];
-    for (const path of withoutDirectories) {
-      const { own } = await lookAt(this.#settings, path);
-      if (own !== undefined) withoutIds.push(own.self);
-    }
-    const decision = decideMembers(found, withoutDirectories, withoutIds);
+    const without: FoundDirectory[] = [];
+    for (const path of withoutDirectories) without.push(await lookAt(this.#settings, path));
+    const decision = decideMembers(found, without);
     this.#record = decision.record;
     this.#issued = decision.record;
     for (const { path, id } of decision.active) {

@@ -202,6 +202,22 @@ void describe('who belongs to the journal at a start', () => {
     }
   });
 
+  void it('is not left out by a mistake, when it can be seen to be the newer one', async () => {
+    const { files, entries } = await twoDirectories();
+    const disk = diskWith(files);
+    const without = journalOn(disk, BOTH, [FIRST]);
+    await without.open(WRITE);
+    const more = await appendSome(without, entries.at(-1));
+    await without.close();
+    const mistaken = journalOn(disk, BOTH, [SECOND]).open(WRITE);
+    await assert.rejects(mistaken, wayOut(/its member record is newer/, 'detail'));
+    assertSame(await entriesOn(disk), [...entries, ...more], 'the newer one counts');
+    const reader = journalOn(disk);
+    await reader.open({ ...WRITE, mode: 'read' });
+    assert.equal((await collect(reader)).length, entries.length + more.length);
+    await reader.close();
+  });
+
   void it('is not believed when it was dropped, whatever it holds', async () => {
     const { files, entries } = await twoDirectories();
     const disk = diskWith(files);
@@ -246,11 +262,21 @@ void describe('who belongs to the journal at a start', () => {
   void it('halts when each has gone on without the other', async () => {
     const { files, entries } = await twoDirectories();
     const disk = diskWith(files);
-    for (const [self, other] of [BOTH, [SECOND, FIRST]]) {
-      const alone = journalOn(disk, [self ?? ''], [other ?? '']);
+    // Each on a machine of its own, so that nobody could see it coming.
+    for (const [self, other] of [
+      [FIRST, SECOND],
+      [SECOND, FIRST],
+    ] as const) {
+      const machine = diskWith(files);
+      await dropFiles(machine, other);
+      const alone = journalOn(machine, [self], [other]);
       await alone.open(WRITE);
-      await appendSome(alone, entries.at(-1), String(self));
+      await appendSome(alone, entries.at(-1), self);
       await alone.close();
+      await dropFiles(disk, self);
+      for (const path of machine.paths().filter((name) => name.startsWith(self))) {
+        disk.setBytes(path, machine.bytesOf(path));
+      }
     }
     await assert.rejects(journalOn(disk).open(WRITE), hasCode('JOURNAL_DIVERGED'));
   });
