@@ -1,4 +1,4 @@
-// `npm run chaos -- --kills N [--seed S] [--json]`: a real node under real load, killed with
+// `npm run chaos -- --kills N [--seed S] [--directories N] [--json]`: a real node under real load, killed with
 // SIGKILL and started again at once, half of the times at a random instant and half in the middle
 // of a write (striker.ts); afterwards the exact checker compares every answer that any client got
 // with the journal replayed on the naive model. On a mismatch the history is kept in a file, and
@@ -49,6 +49,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       kills: { type: 'string', default: '60' },
+      directories: { type: 'string', default: '1' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
@@ -59,7 +60,12 @@ async function main(): Promise<number> {
   const seed = Number(values.seed);
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-kill-'));
   try {
-    const { report, findings, history } = await run(folder, Number(values.kills), seed);
+    const { report, findings, history } = await run({
+      folder,
+      kills: Number(values.kills),
+      seed,
+      directories: Number(values.directories),
+    });
     tell(findings);
     if (findings.length > 0) {
       const file = join(tmpdir(), `holdfast-history-${seed}-${process.pid}.jsonl.gz`);
@@ -94,17 +100,21 @@ function isGood(report: Report): boolean {
   return wrong === 0 && report.killsInFlight >= report.kills * IN_FLIGHT_SHARE_MIN;
 }
 
-async function run(
-  folder: string,
-  kills: number,
-  seed: number,
-): Promise<{
+type Run = {
+  readonly folder: string;
+  readonly kills: number;
+  readonly seed: number;
+  /** How many the journal has. */
+  readonly directories: number;
+};
+
+async function run({ folder, kills, seed, directories }: Run): Promise<{
   readonly report: Report;
   readonly findings: readonly string[];
   readonly history: History;
 }> {
   const random = new Prng(seed);
-  const victim = new Victim(folder);
+  const victim = new Victim(folder, directories);
   await victim.start();
   const recorder = new Recorder(victim.url, victim.key);
   try {
@@ -144,6 +154,7 @@ async function run(
 /** The node that is killed: one process after the other on one data folder. */
 class Victim {
   readonly #folder: string;
+  readonly #settings: Readonly<Record<string, string>>;
   readonly #crash = Promise.withResolvers<never>();
   #node: SpawnedNode | undefined;
   #mayEnd = false;
@@ -151,8 +162,10 @@ class Victim {
   key = '';
   tornBytesCut = 0;
 
-  constructor(folder: string) {
+  constructor(folder: string, directories: number) {
     this.#folder = folder;
+    const further = Array.from({ length: directories - 1 }, (_, i) => join(folder, `more-${i}`));
+    this.#settings = further.length > 0 ? { HOLDFAST_JOURNAL_DIRECTORIES: further.join(',') } : {};
     this.#crash.promise.catch(() => undefined);
   }
 
@@ -163,7 +176,8 @@ class Victim {
 
   async start(): Promise<void> {
     this.#mayEnd = false;
-    const node = new SpawnedNode({ data: this.#folder, lifeMsMax: PROCESS_MS_MAX });
+    const settings = this.#settings;
+    const node = new SpawnedNode({ data: this.#folder, settings, lifeMsMax: PROCESS_MS_MAX });
     this.#node = node;
     void node.ended.then(({ exitCode, stderr }) => {
       if (!this.#mayEnd) this.#crash.reject(new Error(`ended by itself (${exitCode}): ${stderr}`));

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Entry, equalBytes } from '../../../src/base/entry.ts';
 import { isOperationalError } from '../../../src/base/errors.ts';
+import { Prng } from '../../../src/base/prng.ts';
 import { type FileJournal, createJournal } from '../../../src/drivers/file/driver.ts';
 import { chainAfter, entryAfter, openingAfter, randomBody } from './entries.ts';
 import { SEGMENT_BYTES } from './simulated-journal.ts';
@@ -90,6 +91,45 @@ void describe('two directories of which one is damaged', () => {
     );
     assertSame(await entriesOn(disk), entries, path);
     assertRepaired(disk, files);
+  });
+
+  void it('are repaired for good: a machine that goes off at once loses nothing of it', async () => {
+    const { files, entries } = await twoDirectories();
+    const [path = ''] = [...files.keys()].filter((name) => name.startsWith(`${SECOND}/0`));
+    for (const damage of ['flipped', 'gone'] as const) {
+      for (let seed = 1; seed <= 10; seed++) {
+        const pristine = files.get(path) ?? new Uint8Array();
+        const disk = diskWith(files, new Map([[path, flipped(pristine, 400)]]));
+        if (damage === 'gone') await disk.remove(path);
+        await journalOn(disk).open(WRITE);
+        const restarted = disk.restart(new Prng(seed));
+        await dropFiles(restarted, FIRST);
+        const alone = journalOn(restarted, BOTH, [FIRST]);
+        await alone.open(WRITE);
+        assertSame(await allOf(alone), entries, `${damage}, seed ${seed}`);
+        await alone.close();
+      }
+    }
+  });
+
+  void it('halt when one is damaged where the other, an old copy, has ended', async () => {
+    const { files, entries } = await twoDirectories();
+    const disk = diskWith(files);
+    const journal = journalOn(disk);
+    await journal.open(WRITE);
+    const next = entryAfter(entries.at(-1), { durable: entries.length });
+    await journal.append(next);
+    await journal.close();
+    for (const [path, bytes] of files) if (path.startsWith(FIRST)) disk.setBytes(path, bytes);
+    const path = disk.paths().findLast((name) => name.startsWith(`${SECOND}/0`)) ?? '';
+    const whole = disk.bytesOf(path);
+    const at = Buffer.from(whole).indexOf(next.bytes);
+    for (let index = at; index < at + next.bytes.byteLength; index += 3) {
+      disk.setBytes(path, flipped(whole, index));
+      await assert.rejects(journalOn(disk).open(WRITE), hasCode('JOURNAL_CORRUPT'));
+    }
+    disk.setBytes(path, whole);
+    assertSame(await entriesOn(disk), [...entries, next], 'the newer one counts');
   });
 
   void it('halt where both are damaged in one place, and nothing is changed', async () => {

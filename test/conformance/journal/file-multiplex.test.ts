@@ -90,6 +90,22 @@ void describe('one of two directories that fails', () => {
     await again.close();
   });
 
+  void it('is dropped before the other says that it is full and nothing was written', async () => {
+    const { disk, journal, alarms } = await openJournal();
+    const entries = await appendSome(journal, undefined);
+    disk.isFullFor = (path) => path.startsWith(`${SECOND}/0`);
+    disk.failNext({ operation: 'datasync', code: 'EIO', under: FIRST });
+    await assert.rejects(journal.append(entryAfter(entries.at(-1))), hasCode('JOURNAL_FULL'));
+    assert.equal(alarms[0]?.directory, FIRST);
+    for (let seed = 1; seed <= 10; seed++) {
+      const again = journalOn(disk.restart(new Prng(seed)));
+      await again.open(WRITE);
+      assertSame(await allOf(again), entries);
+      await again.close();
+    }
+    await journal.close();
+  });
+
   void it('ends the journal only when no other is left, or none can record the drop', async () => {
     const { disk, journal } = await openJournal();
     const entries = await appendSome(journal, undefined);
@@ -157,9 +173,15 @@ void describe('one of two directories that fails', () => {
       entries = [...entries, ...(await appendSome(journal, entries.at(-1)))];
     }
     await journal.discardThrough(5);
-    const adding = journal.addDirectory(SECOND, WRITE.signal);
-    for (let round = 0; round < 6; round++) {
-      entries = [...entries, ...(await appendSome(journal, entries.at(-1)))];
+    let isAdded = false;
+    const adding = journal.addDirectory(SECOND, WRITE.signal).then(() => {
+      isAdded = true;
+    });
+    for (let round = 0; !isAdded; round++) {
+      // In segments that are copied already, and in new ones.
+      const next = entryAfter(entries.at(-1), { durable: entries.length });
+      if (round % 8 === 7) entries = [...entries, ...(await appendSome(journal, entries.at(-1)))];
+      else entries = [...entries, await appended(journal, next)];
     }
     await adding;
     entries = [...entries, ...(await appendSome(journal, entries.at(-1)))];
@@ -297,6 +319,11 @@ async function openJournal(): Promise<{
   const journal = journalOn(disk, [FIRST, SECOND], alarms);
   await journal.open(WRITE);
   return { disk, journal, alarms };
+}
+
+async function appended(journal: FileJournal, entry: Entry): Promise<Entry> {
+  await journal.append(entry);
+  return entry;
 }
 
 /** An epoch of four entries. */
