@@ -1,8 +1,8 @@
-// `npm run chaos -- --kills N [--seed S] [--directories N] [--json]`: a real node under real load, killed with
-// SIGKILL and started again at once, half of the times at a random instant and half in the middle
-// of a write (striker.ts); afterwards the exact checker compares every answer that any client got
-// with the journal replayed on the naive model. On a mismatch the history is kept in a file, and
-// `npm run chaos -- --judge FILE` judges it again.
+// `npm run chaos -- --kills N [--seed S] [--directories N] [--json]`: a real node under real load,
+// killed with SIGKILL and started again at once, half of the times at a random instant and half in
+// the middle of a write (striker.ts); afterwards the exact checker compares every answer that any
+// client got with the journal replayed on the naive model. On a mismatch the history is kept in a
+// file, and `npm run chaos -- --judge FILE` judges it again.
 
 import { rm } from 'node:fs/promises';
 import { mkdtempSync } from 'node:fs';
