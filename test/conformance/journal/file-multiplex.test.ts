@@ -173,11 +173,11 @@ void describe('one of two directories that fails', () => {
       entries = [...entries, ...(await appendSome(journal, entries.at(-1)))];
     }
     await journal.discardThrough(5);
-    let isAdded = false;
+    const state = { isAdded: false };
     const adding = journal.addDirectory(SECOND, WRITE.signal).then(() => {
-      isAdded = true;
+      state.isAdded = true;
     });
-    for (let round = 0; !isAdded; round++) {
+    for (let round = 0; !state.isAdded; round++) {
       // In segments that are copied already, and in new ones.
       const next = entryAfter(entries.at(-1), { durable: entries.length });
       if (round % 8 === 7) entries = [...entries, ...(await appendSome(journal, entries.at(-1)))];
