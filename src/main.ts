@@ -6,7 +6,7 @@ import { binaryReadings } from './api/binary/traffic.ts';
 import { type HttpServer, createHttpServer } from './api/server.ts';
 import { OperationalError } from './base/errors.ts';
 import { assertLimits } from './base/limits.ts';
-import { type Config, type SettingName, loadConfig } from './config/config.ts';
+import { type Config, type SettingName, loadConfig, pathsOf } from './config/config.ts';
 import {
   type DataFolder,
   noteJournalBegun,
@@ -49,7 +49,7 @@ export async function up(options: UpOptions): Promise<number> {
   assertLimits();
   const config = loadConfig(options.settings, process.env);
   const logger = createLogger(options.json ? config.logLevel : atLeastWarn(config.logLevel));
-  const folder = openDataFolder(config.dataFolder);
+  const folder = openDataFolder(config.dataFolder, pathsOf(config.journalDirectories));
   const halted = Promise.withResolvers<void>();
   const { node, metrics } = await createNode({ config, folder, logger, onHalted: halted.resolve });
   const doors = createDoors({ config, folder, logger, node, metrics });
@@ -191,11 +191,18 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
   const createJournal = await JOURNAL_DRIVERS.file();
   const journal = createJournal({
     directory: folder.journalFolder,
+    directories: pathsOf(config.journalDirectories),
+    withoutDirectories: pathsOf(config.journalWithout),
     segmentBytes: config.segmentBytes,
     lockWaitMs: config.lockWaitMs,
     log: (level, text) => logger[level === 'warning' ? 'warn' : 'info']({ event: 'journal' }, text),
+    onAlarm: ({ kind, directory, text }) => logger.error({ event: kind, directory }, text),
   });
-  const metrics = createNodeMetrics(() => node, release);
+  const metrics = createNodeMetrics(
+    () => node,
+    release,
+    () => journal.health?.(),
+  );
   const node: HoldfastNode = new HoldfastNode({
     journal,
     clusterId: folder.cluster.clusterId,

@@ -8,7 +8,7 @@ import { TRANSFER_FLAG_NAMES, flagNames } from '../client/wire.ts';
 import { type Command, CommandKind, readCommands } from '../domain/commands.ts';
 import { type InspectionItem, inspectJournal } from '../drivers/file/inspect.ts';
 import { ExitCode } from './exit-codes.ts';
-import { requireJournal } from './journal-folder.ts';
+import { journalDirectories, requireJournal } from './journal-folder.ts';
 import { type Output, instant } from './output.ts';
 
 type Finding = Extract<InspectionItem, { readonly kind: 'finding' }>;
@@ -28,7 +28,7 @@ export async function showJournal(options: ShowOptions): Promise<number> {
   await requireJournal(directory);
   let shown = 0;
   let isCorrupt = false;
-  for await (const item of inspectJournal(directory)) {
+  for await (const item of inspectJournal(await journalDirectories(directory))) {
     if (item.kind === 'finding') {
       isCorrupt ||= item.severity === 'corrupt';
       showFinding(output, item);

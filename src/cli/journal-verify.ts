@@ -12,10 +12,11 @@ import { ReaderRule } from '../recovery/reader-rule.ts';
 import { Replica } from '../recovery/replica.ts';
 import { ExitCode } from './exit-codes.ts';
 import { CliFailure } from './failure.ts';
-import { clusterIdBeside, requireJournal } from './journal-folder.ts';
+import { clusterIdBeside, journalDirectories, requireJournal } from './journal-folder.ts';
 import { type Output, instant } from './output.ts';
 
 type Finding = Extract<InspectionItem, { readonly kind: 'finding' }>;
+type Damage = Extract<InspectionItem, { readonly kind: 'damage' }>;
 type StoredItem = Extract<InspectionItem, { readonly kind: 'entry' }>;
 
 type Fault = {
@@ -33,6 +34,8 @@ type Verification = {
   segments: number;
   entries: number;
   voided: number;
+  /** What one directory has otherwise than another: the next start repairs it. */
+  readonly damages: Damage[];
   last: Entry | undefined;
   torn: Finding | undefined;
   fault: Fault | undefined;
@@ -48,7 +51,8 @@ export async function verifyJournal(options: {
 }): Promise<number> {
   const { output, directory } = options;
   await requireJournal(directory);
-  const verification = await verify(directory);
+  const directories = await journalDirectories(directory);
+  const verification = await verify(directory, directories);
   if (output.isJson) output.json(resultJson(verification, directory));
   else showResult(output, verification, directory);
   const { fault } = verification;
@@ -62,25 +66,28 @@ export async function verifyJournal(options: {
   });
 }
 
-async function verify(directory: string): Promise<Verification> {
+async function verify(directory: string, directories: readonly string[]): Promise<Verification> {
   const verification: Verification = {
     replica: new Replica(),
     reader: new ReaderRule({ kind: 'genesis' }),
     segments: 0,
     entries: 0,
     voided: 0,
+    damages: [],
     last: undefined,
     torn: undefined,
     fault: undefined,
   };
   const expectedCluster = await clusterIdBeside(directory);
   let path = directory;
-  for await (const item of inspectJournal(directory)) {
+  for await (const item of inspectJournal(directories)) {
     if (item.kind === 'segment') {
       verification.segments++;
       path = item.path;
     } else if (item.kind === 'entry') {
       verification.fault = takeEntry(verification, item, { path, expectedCluster });
+    } else if (item.kind === 'damage') {
+      verification.damages.push(item);
     } else if (item.severity === 'torn') {
       verification.torn = item;
     } else {
@@ -143,13 +150,15 @@ function verifyBooks(verification: Verification, file: string): Fault | undefine
   }
 }
 
-function verdictOf({ fault, torn }: Verification): 'clean' | 'torn' | 'broken' {
+function verdictOf(verification: Verification): 'clean' | 'torn' | 'repairable' | 'broken' {
+  const { fault, torn, damages } = verification;
   if (fault !== undefined) return 'broken';
+  if (damages.length > 0) return 'repairable';
   return torn === undefined ? 'clean' : 'torn';
 }
 
 function resultJson(verification: Verification, directory: string): unknown {
-  const { replica, segments, entries, voided, last, torn, fault } = verification;
+  const { replica, segments, entries, voided, damages, last, torn, fault } = verification;
   const { accounts, holds } = counts(replica.state);
   return {
     verdict: verdictOf(verification),
@@ -169,6 +178,13 @@ function resultJson(verification: Verification, directory: string): unknown {
       credits_posted: String(totals.creditsPosted),
       debits_pending: String(totals.debitsPending),
       credits_pending: String(totals.creditsPending),
+    })),
+    damages: damages.map((damage) => ({
+      file: damage.path,
+      byte_offset: damage.byteOffset,
+      end_byte_offset: damage.endByteOffset,
+      position: damage.position,
+      repaired_from: damage.source,
     })),
     torn: torn === undefined ? null : placeJson({ ...torn, file: torn.path, code: 'journal_torn' }),
     fault: fault === undefined ? null : placeJson(fault),
@@ -200,6 +216,11 @@ function showResult(output: Output, verification: Verification, directory: strin
     ['accounts', `${accounts}, ${holds} unresolved holds`],
   ]);
   showBooks(output, verification);
+  for (const { path, byteOffset, endByteOffset, position, source } of verification.damages) {
+    output.line(
+      `Damaged: ${path}, bytes ${byteOffset} to ${endByteOffset}, from position ${position} on. The next start repairs it from ${source}.`,
+    );
+  }
   if (torn !== undefined) {
     output.line(
       `Torn tail: ${torn.path}, byte ${torn.byteOffset}, position ${torn.position}: ${torn.found}. ${torn.wayOut}`,

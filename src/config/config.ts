@@ -78,6 +78,16 @@ export const SETTINGS = {
     { min: 2 * MIB, max: 4096 * MIB },
     'size of a journal segment',
   ),
+  journalDirectories: text(
+    'HOLDFAST_JOURNAL_DIRECTORIES',
+    '',
+    'further directories, separated by commas, that each hold the whole journal',
+  ),
+  journalWithout: text(
+    'HOLDFAST_JOURNAL_WITHOUT',
+    '',
+    'journal directories, separated by commas, to start without though they may be ahead',
+  ),
   lockWaitMs: integer(
     'HOLDFAST_JOURNAL_LOCK_WAIT_MS',
     5000,
@@ -169,6 +179,12 @@ export function loadConfig(
     });
   }
   return Object.freeze(config) as Config;
+}
+
+/** The paths of a setting that lists some. */
+export function pathsOf(list: string): readonly string[] {
+  const paths = list.split(',').map((path) => path.trim());
+  return paths.filter((path) => path !== '');
 }
 
 /** One without the other would leave the ports in the clear, or not open at all. */

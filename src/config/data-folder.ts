@@ -37,7 +37,11 @@ const KEY_LENGTH_MIN = 20;
 const BEGUN = 'journal-begun';
 
 /** Opens the folder, and creates identity and key where there is no journal yet. */
-export function openDataFolder(folder: string): DataFolder {
+export function openDataFolder(
+  folder: string,
+  /** Other directories that hold the journal too. */
+  otherJournalFolders: readonly string[] = [],
+): DataFolder {
   const journalFolder = join(folder, 'journal');
   try {
     mkdirSync(journalFolder, { recursive: true });
@@ -48,7 +52,8 @@ export function openDataFolder(folder: string): DataFolder {
       cause: error,
     });
   }
-  const { cluster, isNew } = openIdentity(folder, journalFolder);
+  const hasJournal = [journalFolder, ...otherJournalFolders].some(holdsJournal);
+  const { cluster, isNew } = openIdentity({ folder, journalFolder, hasJournal });
   const apiKeyFile = join(folder, 'api-key');
   if (!existsSync(apiKeyFile)) {
     createFile(apiKeyFile, `${KEY_PREFIX}${randomBytes(24).toString('base64url')}\n`, 0o600);
@@ -77,12 +82,21 @@ function keyFault(file: string, cause: unknown): OperationalError {
   });
 }
 
-function openIdentity(
-  folder: string,
-  journalFolder: string,
-): { readonly cluster: ClusterIdentity; readonly isNew: boolean } {
+function holdsJournal(folder: string): boolean {
+  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.journal'));
+}
+
+type Finding = {
+  readonly folder: string;
+  readonly journalFolder: string;
+  readonly hasJournal: boolean;
+};
+
+function openIdentity({ folder, journalFolder, hasJournal }: Finding): {
+  readonly cluster: ClusterIdentity;
+  readonly isNew: boolean;
+} {
   const file = join(folder, 'cluster.json');
-  const hasJournal = readdirSync(journalFolder).some((name) => name.endsWith('.journal'));
   if (existsSync(file)) {
     if (!hasJournal && existsSync(join(folder, BEGUN))) throw journalGone(journalFolder);
     return { cluster: readIdentity(file), isNew: false };

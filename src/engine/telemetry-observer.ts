@@ -4,6 +4,7 @@ import { type OperationalError, isOperationalError } from '../base/errors.ts';
 import { CommandKind } from '../domain/commands.ts';
 import { CREATED, REFUSAL } from '../domain/refusals.ts';
 import { counts } from '../domain/queries.ts';
+import type { JournalHealth } from '../ports/journal.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import type { Engine, NodeRole } from './contract.ts';
@@ -20,11 +21,19 @@ const ROLES: readonly NodeRole[] = [
   'stopped',
 ];
 
+type JournalPlaceState = JournalHealth['places'][number]['state'];
+
 /** While replaying, one log line for so many entries. */
 const REPLAY_LOG_ENTRIES = 100_000;
 
 /** `engine` is asked when a scraper comes, so it may be made after the metrics. */
-export function createNodeMetrics(engine: () => Engine, release: string): Metrics {
+export function createNodeMetrics(
+  engine: () => Engine,
+  release: string,
+  journalHealth: () => JournalHealth | undefined = () => undefined,
+): Metrics {
+  const placesIn = (state: JournalPlaceState): number =>
+    journalHealth()?.places.filter((place) => place.state === state).length ?? 0;
   const gauge = (name: string, help: string, read: (engine: Engine) => number) => ({
     name: `holdfast_${name}`,
     help,
@@ -43,6 +52,14 @@ export function createNodeMetrics(engine: () => Engine, release: string): Metric
       gauge('journal_torn_bytes', 'Bytes of a torn tail cut at this start.', (e) => {
         return e.status().tornBytesCut;
       }),
+      gauge('journal_directories_active', 'Directories that hold all of the journal.', () =>
+        placesIn('active'),
+      ),
+      gauge(
+        'journal_directories_dropped',
+        'Directories of the journal that failed or were left out; more than 0 is an alarm.',
+        () => placesIn('dropped'),
+      ),
       gauge('queue_commands', 'Commands that wait to be numbered.', (e) => {
         return e.status().queuedCommands;
       }),

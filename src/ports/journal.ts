@@ -42,6 +42,17 @@ export type JournalOpening = {
   readonly notes: readonly string[];
 };
 
+/** Places that each hold the whole journal (directories, replicas of an engine), for people. */
+export type JournalHealth = {
+  readonly places: readonly {
+    readonly name: string;
+    /** `joining`: being filled. `dropped`: failed or left out; it is not written any more. */
+    readonly state: 'active' | 'joining' | 'dropped';
+    /** Why it was dropped and since when; otherwise empty. */
+    readonly detail: string;
+  }[];
+};
+
 export type ReadOptions = {
   /**
    * The entry to start with, inclusive, so that the reader can check its digest; null = the first
@@ -109,6 +120,9 @@ export interface Journal {
    * at position 1 and has no gap).
    */
   readDiscarded(signal: AbortSignal): AsyncIterable<readonly StoredEntry[]>;
+
+  /** What the driver knows of its places; absent where there is nothing to tell. Never throws. */
+  health?(): JournalHealth;
 
   /** Ends appends in flight (they settle), releases locks and files. Idempotent. */
   close(): Promise<void>;

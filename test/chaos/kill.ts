@@ -1,5 +1,5 @@
-// `npm run chaos -- --kills N [--workload NAME] [--seed S] [--json]`: a real node under real load,
-// killed with SIGKILL and started again at once, half of the times at a random instant and half in
+// `npm run chaos -- --kills N [--workload NAME] [--directories N] [--seed S]
+// [--json]`: a real node under real load, killed with SIGKILL and started again at once, half of the times at a random instant and half in
 // the middle of a write (striker.ts); the shape of the load changes from kill to kill (workload.ts;
 // --workload keeps one). Afterwards the exact checker compares every answer that any client got
 // with the journal replayed on the naive model. On a mismatch the history is kept in a file, and
@@ -52,6 +52,7 @@ async function main(): Promise<number> {
     options: {
       kills: { type: 'string', default: '60' },
       workload: { type: 'string', default: 'all' },
+      directories: { type: 'string', default: '1' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
@@ -64,7 +65,9 @@ async function main(): Promise<number> {
   try {
     const shapes = shapesOf(values.workload);
     const kills = Number(values.kills);
-    const { report, findings, history } = await run({ folder, kills, seed, shapes });
+    const directories = Number(values.directories);
+    const options = { folder, kills, seed, shapes, directories };
+    const { report, findings, history } = await run(options);
     tell(findings);
     if (findings.length > 0) {
       const file = join(tmpdir(), `holdfast-history-${seed}-${process.pid}.jsonl.gz`);
@@ -111,15 +114,17 @@ type RunOptions = {
   readonly kills: number;
   readonly seed: number;
   readonly shapes: readonly ShapeName[];
+  /** How many the journal has. */
+  readonly directories: number;
 };
 
-async function run({ folder, kills, seed, shapes }: RunOptions): Promise<{
+async function run({ folder, kills, seed, shapes, directories }: RunOptions): Promise<{
   readonly report: Report;
   readonly findings: readonly string[];
   readonly history: History;
 }> {
   const random = new Prng(seed);
-  const victim = new Victim(folder);
+  const victim = new Victim(folder, directories);
   await victim.start();
   const recorder = new Recorder(victim.addresses, victim.key);
   try {
@@ -160,6 +165,7 @@ async function run({ folder, kills, seed, shapes }: RunOptions): Promise<{
 /** The node that is killed: one process after the other on one data folder. */
 class Victim {
   readonly #folder: string;
+  readonly #settings: Readonly<Record<string, string>>;
   readonly #crash = Promise.withResolvers<never>();
   #node: SpawnedNode | undefined;
   #mayEnd = false;
@@ -167,8 +173,10 @@ class Victim {
   key = '';
   tornBytesCut = 0;
 
-  constructor(folder: string) {
+  constructor(folder: string, directories: number) {
     this.#folder = folder;
+    const further = Array.from({ length: directories - 1 }, (_, i) => join(folder, `more-${i}`));
+    this.#settings = further.length > 0 ? { HOLDFAST_JOURNAL_DIRECTORIES: further.join(',') } : {};
     this.#crash.promise.catch(() => undefined);
   }
 
@@ -179,7 +187,8 @@ class Victim {
 
   async start(): Promise<void> {
     this.#mayEnd = false;
-    const node = new SpawnedNode({ data: this.#folder, lifeMsMax: PROCESS_MS_MAX });
+    const settings = this.#settings;
+    const node = new SpawnedNode({ data: this.#folder, settings, lifeMsMax: PROCESS_MS_MAX });
     this.#node = node;
     void node.ended.then(({ exitCode, stderr }) => {
       if (!this.#mayEnd) this.#crash.reject(new Error(`ended by itself (${exitCode}): ${stderr}`));

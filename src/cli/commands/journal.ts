@@ -1,7 +1,9 @@
-// `holdfast journal show|verify`: offline, on the data folder; nothing of it is changed.
+// `holdfast journal show|verify|directories`: offline, on the data folder; nothing of it is
+// changed.
 
 import type { Command } from 'commander';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { SETTINGS, pathsOf } from '../../config/config.ts';
 import { dataFolder } from '../connection.ts';
 import { readNumber } from '../inputs.ts';
 import { Output } from '../output.ts';
@@ -35,6 +37,18 @@ export function addJournalCommands(program: Command, run: Run): void {
         const { verifyJournal } = await import('../journal-verify.ts');
         const directory = join(dataFolder(io, options), 'journal');
         return verifyJournal({ output: new Output(io, options), directory });
+      }),
+    );
+  group
+    .command('directories')
+    .description('what each directory of the journal holds, and what a start would repair')
+    .action(
+      run<object>(async ({ io, options }) => {
+        const { showDirectories } = await import('../journal-directories.ts');
+        const first = join(dataFolder(io, options), 'journal');
+        const others = pathsOf(io.environment[SETTINGS.journalDirectories.env] ?? '');
+        const directories = [first, ...others].map((path) => resolve(path));
+        return showDirectories({ output: new Output(io, options), directories });
       }),
     );
 }

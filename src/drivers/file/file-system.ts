@@ -167,3 +167,29 @@ export async function syncNames(fileSystem: FileSystem, directory: string): Prom
     throw new Error(`a sync of the directory failed (${String(error)})`, { cause: error });
   }
 }
+
+/** The names in a directory; none when there is no such directory. */
+export async function listIfThere(
+  fileSystem: FileSystem,
+  directory: string,
+): Promise<readonly string[]> {
+  try {
+    return await fileSystem.list(directory);
+  } catch (error) {
+    if (errorCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Opens, uses and closes a file. */
+export async function withFile<T>(
+  opening: Promise<OpenFile>,
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T> {
+  const file = await opening;
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}

@@ -34,6 +34,15 @@ export type InspectionItem =
       readonly position: number;
       readonly found: string;
       readonly wayOut: string;
+    }
+  | {
+      /** One directory differs from another that is whole there: the next start repairs it. */
+      readonly kind: 'damage';
+      readonly path: string;
+      readonly byteOffset: number;
+      readonly endByteOffset: number;
+      readonly position: number;
+      readonly source: string;
     };
 
 export type InspectOptions = {
@@ -46,13 +55,15 @@ export type InspectOptions = {
  * it can be trusted. Beside a running node the end of the last segment may look torn for a moment.
  */
 export async function* inspectJournal(
-  directory: string,
+  directory: string | readonly string[],
   options: InspectOptions = {},
 ): AsyncGenerator<InspectionItem> {
   const fileSystem = options.fileSystem ?? realFileSystem;
   const signal = options.signal ?? new AbortController().signal;
-  for await (const event of scanJournal(fileSystem, directory, signal)) {
-    const path = join(directory, event.segment.name);
+  const directories = typeof directory === 'string' ? [directory] : directory;
+  const folders = directories.map((path) => join(path, 'discarded'));
+  for await (const event of scanJournal(fileSystem, directories, { signal, folders })) {
+    const path = join(event.directory, event.segment.name);
     if (event.kind === 'segment') {
       const { name, position, epoch } = event.segment;
       yield { kind: 'segment', path, name, position, epoch, sizeBytes: event.sizeBytes };
@@ -61,7 +72,11 @@ export async function* inspectJournal(
         const offset = offsetOf(event.segment.name, byteOffset);
         yield { kind: 'entry', entry, offset, byteOffset };
       }
-    } else {
+    } else if (event.kind === 'damage') {
+      const { byteOffset, endByteOffset, position, source } = event.damage;
+      const damaged = join(event.damage.directory, event.segment.name);
+      yield { kind: 'damage', path: damaged, byteOffset, endByteOffset, position, source };
+    } else if (event.kind === 'end') {
       const { byteOffset, position, verdict } = event;
       if (verdict.kind === 'clean') continue;
       const place = { kind: 'finding', path, byteOffset, position } as const;

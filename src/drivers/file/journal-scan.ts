@@ -1,25 +1,33 @@
-// Walks a whole journal directory, segment by segment, verifying everything and changing nothing.
-// Opening for writing (tail-recovery.ts) and offline inspection (inspect.ts) both stand on it.
+// Walks a whole journal, segment by segment, in all of its directories at once, verifying
+// everything and changing nothing. Opening for writing (tail-recovery.ts) and offline inspection
+// (inspect.ts) both stand on it.
 
 import { join } from 'node:path';
 import { OperationalError } from '../../base/errors.ts';
+import type { EngineOffset } from '../../ports/journal.ts';
 import { ChainCheck } from './chain-check.ts';
-import { EntryCursor, type PlacedEntry } from './entry-cursor.ts';
-import type { FileSystem, OpenFile } from './file-system.ts';
-import { type SegmentName, segmentsAmong } from './segment-name.ts';
+import type { PlacedEntry } from './entry-cursor.ts';
+import { type FileSystem, listIfThere } from './file-system.ts';
+import { type CopyEnd, type Damage, SegmentCopies } from './segment-copies.ts';
+import { type SegmentName, parseOffset, segmentsAmong } from './segment-name.ts';
 import { storedBytesOf } from './segment-codec.ts';
-import { type TailVerdict, judgeTail } from './tail-judge.ts';
+import type { TailVerdict } from './tail-judge.ts';
+
+type InSegment = {
+  readonly segment: SegmentName;
+  /** The directory whose copy was read. */
+  readonly directory: string;
+};
 
 export type ScanEvent =
-  | { readonly kind: 'segment'; readonly segment: SegmentName; readonly sizeBytes: number }
-  | {
-      readonly kind: 'entries';
-      readonly segment: SegmentName;
-      readonly entries: readonly PlacedEntry[];
-    }
-  | {
+  | (InSegment & { readonly kind: 'segment'; readonly sizeBytes: number })
+  /** A segment before the one to start with: its name is all that was looked at. */
+  | (InSegment & { readonly kind: 'listed'; readonly missingIn: readonly string[] })
+  | (InSegment & { readonly kind: 'entries'; readonly entries: readonly PlacedEntry[] })
+  /** One directory differs from another that is whole there. */
+  | (InSegment & { readonly kind: 'damage'; readonly damage: Damage })
+  | (InSegment & {
       readonly kind: 'end';
-      readonly segment: SegmentName;
       readonly sizeBytes: number;
       /** Where the segment's entries end. */
       readonly byteOffset: number;
@@ -27,95 +35,245 @@ export type ScanEvent =
       readonly position: number;
       readonly entryCount: number;
       readonly verdict: TailVerdict;
-    };
+      readonly copies: readonly CopyEnd[];
+    });
 
-/** Yields what stands in the directory, in log order. The first corruption is the last event. */
+type SegmentEnd = Extract<ScanEvent, { kind: 'end' }>;
+
+export type ScanOptions = {
+  readonly signal: AbortSignal;
+  /** Entries before this one's segment are not looked at; it must be there (JOURNAL_DIVERGED). */
+  readonly from?: EngineOffset | undefined;
+  /** Segments up to this name are left out: they are discarded, or about to be. */
+  readonly discardedThrough?: string;
+  /** Folders of discarded segments that are looked at too, before the others. */
+  readonly folders?: readonly string[];
+};
+
+/** Yields what stands in the directories, in log order. The first corruption is the last event. */
 export async function* scanJournal(
   fileSystem: FileSystem,
-  directory: string,
-  signal: AbortSignal,
+  directories: readonly string[],
+  options: ScanOptions,
 ): AsyncGenerator<ScanEvent> {
-  const segments = segmentsAmong(await fileSystem.list(directory));
+  const { signal, from, folders = [] } = options;
+  const listings = await listingsOf(fileSystem, folders, '');
+  const discarded = namesOf(listings);
+  const through = options.discardedThrough ?? discarded.at(-1) ?? '';
+  for (const [directory, names] of await listingsOf(fileSystem, directories, through)) {
+    listings.set(directory, names);
+  }
+  const segments = segmentsAmong(namesOf(listings));
+  const start = from === undefined ? undefined : parseOffset(from);
+  const isStartThere = segments.some(({ name }) => name === start?.segmentName);
+  if (from !== undefined && !isStartThere) throw noEntryAt(from);
   let chain: ChainCheck | undefined;
   for (const [index, segment] of segments.entries()) {
+    if (start !== undefined && segment.name < start.segmentName) {
+      const having = directories.filter((path) => listings.get(path)?.has(segment.name));
+      const missingIn = directories.filter((path) => !having.includes(path));
+      yield { kind: 'listed', segment, directory: having[0] ?? '', missingIn };
+      continue;
+    }
     chain ??= new ChainCheck(segment.position, segment.epoch);
-    const file = await fileSystem.open(join(directory, segment.name), 'read');
+    // A discarded one need not be in every folder: deleting history is somebody's decision.
+    const holding = folders.filter((folder) => listings.get(folder)?.has(segment.name));
+    const places = segment.name > through ? directories : holding;
+    const copies = await SegmentCopies.open(fileSystem, places, segment);
     try {
-      const hasSuccessor = async (): Promise<boolean> => {
-        if (index < segments.length - 1) return true;
-        const names = segmentsAmong(await fileSystem.list(directory));
-        return names.some(({ name }) => name > segment.name);
-      };
-      const end = yield* scanSegment(file, segment, chain, hasSuccessor, signal);
-      if (end === 'corrupt') return;
+      const successor = async (): Promise<SegmentName | undefined> =>
+        segments[index + 1] ?? (await newSuccessor(fileSystem, directories, segment));
+      const startsAt = segment.name === start?.segmentName ? start.byteOffset : undefined;
+      const scan = new SegmentScan({ segment, copies, chain, successor, signal });
+      const found = yield* scan.run(startsAt);
+      if (!found.isStartThere && from !== undefined) throw noEntryAt(from);
+      if (found.verdict === 'corrupt') return;
     } finally {
-      await file.close();
+      await copies.close();
     }
   }
 }
 
-async function* scanSegment(
-  file: OpenFile,
-  segment: SegmentName,
-  chain: ChainCheck,
-  hasSuccessor: () => Promise<boolean>,
-  signal: AbortSignal,
-): AsyncGenerator<ScanEvent, TailVerdict['kind']> {
-  let sizeBytes = await file.sizeBytes();
-  yield { kind: 'segment', segment, sizeBytes };
-  const cursor = new EntryCursor(file, 0);
-  let relookedAt = -1;
-  const isListedFollowed = await hasSuccessor();
-  let byteOffset = 0;
-  let entryCount = 0;
-  const end = (verdict: TailVerdict): ScanEvent => {
-    const position = chain.nextPosition;
-    return { kind: 'end', segment, sizeBytes, byteOffset, position, entryCount, verdict };
-  };
-  if (segment.position !== chain.nextPosition) {
-    const found = `a segment that begins with position ${segment.position} where ${chain.nextPosition} must follow: entries are missing`;
-    yield end({ kind: 'corrupt', found });
-    return 'corrupt';
+async function listingsOf(
+  fileSystem: FileSystem,
+  directories: readonly string[],
+  through: string,
+): Promise<Map<string, ReadonlySet<string>>> {
+  const listings = new Map<string, ReadonlySet<string>>();
+  for (const directory of directories) {
+    const segments = segmentsAmong(await listIfThere(fileSystem, directory));
+    const names = segments.map(({ name }) => name).filter((name) => name > through);
+    listings.set(directory, new Set(names));
   }
-  chain.startSegment(segment.epoch);
-  for (;;) {
-    signal.throwIfAborted();
-    const step = await cursor.next(sizeBytes);
-    if (step.kind === 'stop') {
-      const isFollowed = await hasSuccessor();
-      sizeBytes = await file.sizeBytes();
-      const verdict = await judgeTail({
-        file,
-        sizeBytes,
-        byteOffset,
-        chain,
-        hasSuccessor: isFollowed,
-      });
-      // Beside a live writer the place may have been filled, or the file closed, since it was read.
-      if (verdict.kind === 'corrupt' && relookedAt !== byteOffset) {
-        relookedAt = byteOffset;
+  return listings;
+}
+
+function namesOf(listings: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] {
+  return [...new Set([...listings.values()].flatMap((names) => [...names]))].sort();
+}
+
+/** One that a live writer has begun since the directories were listed. */
+async function newSuccessor(
+  fileSystem: FileSystem,
+  directories: readonly string[],
+  segment: SegmentName,
+): Promise<SegmentName | undefined> {
+  for (const directory of directories) {
+    const later = segmentsAmong(await listIfThere(fileSystem, directory));
+    const found = later.find(({ name }) => name > segment.name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+type SegmentScanParts = {
+  readonly segment: SegmentName;
+  readonly copies: SegmentCopies;
+  readonly chain: ChainCheck;
+  readonly successor: () => Promise<SegmentName | undefined>;
+  readonly signal: AbortSignal;
+};
+
+class SegmentScan {
+  readonly #parts: SegmentScanParts;
+  #byteOffset = 0;
+  #entryCount = 0;
+
+  constructor(parts: SegmentScanParts) {
+    this.#parts = parts;
+  }
+
+  /** `startsAt`: an entry must begin there. */
+  async *run(
+    startsAt: number | undefined,
+  ): AsyncGenerator<
+    ScanEvent,
+    { readonly verdict: TailVerdict['kind']; readonly isStartThere: boolean }
+  > {
+    const { segment, copies, chain, successor, signal } = this.#parts;
+    const { directory } = copies;
+    yield { kind: 'segment', segment, directory, sizeBytes: copies.sizeBytes };
+    const isListedFollowed = (await successor()) !== undefined;
+    let isStartThere = startsAt === undefined;
+    if (segment.position !== chain.nextPosition) {
+      const found = `a segment that begins with position ${segment.position} where ${chain.nextPosition} must follow: entries are missing`;
+      yield this.#end(corrupt(found), []);
+      return { verdict: 'corrupt', isStartThere: true };
+    }
+    chain.startSegment(segment.epoch);
+    let relookedAt = -1;
+    for (;;) {
+      signal.throwIfAborted();
+      const step = await copies.next(chain);
+      if (step.kind === 'entries') {
+        for (const { entry, byteOffset } of step.entries) {
+          isStartThere ||= byteOffset === startsAt;
+          this.#entryCount += 1;
+          this.#byteOffset = byteOffset + storedBytesOf(entry.bytes.byteLength);
+        }
+        yield { kind: 'entries', segment, directory: copies.directory, entries: step.entries };
+        for (const damage of step.damages) yield { kind: 'damage', segment, directory, damage };
         continue;
       }
-      yield end(
-        verdict.kind === 'clean' && isFollowed && entryCount === 0 && isListedFollowed
-          ? { kind: 'corrupt', found: 'no entry at all, though another segment follows' }
-          : verdict,
-      );
-      return verdict.kind;
-    }
-    for (const [index, { entry }] of step.entries.entries()) {
-      const found = chain.faultOf(entry);
-      if (found !== undefined) {
-        yield { kind: 'entries', segment, entries: step.entries.slice(0, index) };
-        yield end({ kind: 'corrupt', found });
-        return 'corrupt';
+      const end = await this.#judge(step.misfit, isListedFollowed);
+      // Beside a live writer the place may have been filled, or the file closed, since it was read.
+      if (end.verdict.kind === 'corrupt' && relookedAt !== this.#byteOffset) {
+        relookedAt = this.#byteOffset;
+        continue;
       }
-      chain.advance(entry);
-      entryCount += 1;
-      byteOffset += storedBytesOf(entry.bytes.byteLength);
+      yield* clearings(end);
+      yield end;
+      const verdict = end.verdict.kind;
+      return { verdict, isStartThere: isStartThere || verdict === 'corrupt' };
     }
-    yield { kind: 'entries', segment, entries: step.entries };
   }
+
+  async #judge(misfit: string | undefined, isListedFollowed: boolean): Promise<SegmentEnd> {
+    const { copies, chain, successor } = this.#parts;
+    const next = await successor();
+    const ends = await copies.judge(chain, next !== undefined);
+    if (misfit !== undefined) return this.#end(corrupt(misfit), ends);
+    const isFollowed = next !== undefined && isListedFollowed;
+    if (isFollowed && this.#entryCount === 0 && ends.every(isClean)) {
+      return this.#end(corrupt('no entry at all, though another segment follows'), ends);
+    }
+    // A successor is begun when all before it is durable in every directory.
+    const isEndProven = next !== undefined && next.position === chain.nextPosition;
+    return this.#end(verdictOf(ends, isEndProven), ends);
+  }
+
+  #end(verdict: TailVerdict, copies: readonly CopyEnd[]): SegmentEnd {
+    const { segment, chain } = this.#parts;
+    const { directory, sizeBytes } = this.#parts.copies;
+    const faulty = copies.find((copy) => copy.verdict.kind === 'corrupt');
+    return {
+      kind: 'end',
+      segment,
+      directory: (verdict.kind === 'corrupt' ? faulty?.directory : undefined) ?? directory,
+      sizeBytes,
+      byteOffset: this.#byteOffset,
+      position: chain.nextPosition,
+      entryCount: this.#entryCount,
+      verdict,
+      copies,
+    };
+  }
+}
+
+/**
+ * The copies' verdicts as one: in doubt corrupt. A clean end in one directory decides only where no
+ * entry can have stood in the other's place: an old copy of a directory has a clean end too.
+ */
+function verdictOf(ends: readonly CopyEnd[], isEndProven: boolean): TailVerdict {
+  const verdicts = ends.filter(({ isThere }) => isThere).map(({ verdict }) => verdict);
+  const hasCleanEnd = verdicts.some(({ kind }) => kind === 'clean');
+  for (const verdict of verdicts) {
+    if (verdict.kind !== 'corrupt') continue;
+    if (!hasCleanEnd || !(isEndProven || verdict.holdsNoEntry)) return verdict;
+  }
+  let torn: TailVerdict | undefined;
+  for (const verdict of verdicts) {
+    if (verdict.kind !== 'torn') continue;
+    if (torn?.kind !== 'torn' || verdict.endByteOffset > torn.endByteOffset) torn = verdict;
+  }
+  return torn ?? { kind: 'clean' };
+}
+
+/** What stands behind the end of some copies only because they are damaged. */
+function* clearings(end: SegmentEnd): Generator<ScanEvent> {
+  if (end.verdict.kind === 'corrupt') return;
+  const { segment, directory, byteOffset, position } = end;
+  const clean = end.copies.find(isClean);
+  for (const copy of end.copies) {
+    if (copy.verdict.kind !== 'corrupt' || clean === undefined) continue;
+    const damage: Damage = {
+      segment,
+      directory: copy.directory,
+      source: clean.directory,
+      byteOffset,
+      endByteOffset: Math.max(copy.sizeBytes, clean.sizeBytes),
+      position,
+      entryCount: 0,
+      isFileMissing: false,
+    };
+    yield { kind: 'damage', segment, directory, damage };
+  }
+}
+
+function isClean({ isThere, verdict }: CopyEnd): boolean {
+  return isThere && verdict.kind === 'clean';
+}
+
+function corrupt(found: string): TailVerdict {
+  return { kind: 'corrupt', found, holdsNoEntry: false };
+}
+
+export function noEntryAt(offset: EngineOffset, cause?: unknown): OperationalError {
+  return new OperationalError('JOURNAL_DIVERGED', {
+    detail: `The journal has no entry at offset ${offset} (any more).`,
+    wayOut: 'Start from another checkpoint.',
+    cause,
+  });
 }
 
 export function corruptError(

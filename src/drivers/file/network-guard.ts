@@ -21,9 +21,9 @@ const FUSE = 0x6573_5546;
 
 /** Throws for a network file system; returns a warning where it cannot be known. */
 export async function checkFileSystemType(
-  settings: FileJournalSettings,
+  { fileSystem, log }: FileJournalSettings,
+  directory: string,
 ): Promise<string | undefined> {
-  const { fileSystem, directory, log } = settings;
   // Some systems report the number as a signed one.
   const type = (await fileSystem.typeOf(directory)) >>> 0;
   const name = REFUSED.get(type);

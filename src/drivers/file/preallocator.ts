@@ -33,6 +33,7 @@ export type OpenSegment = {
 export class Preallocator {
   readonly #settings: FileJournalSettings;
   readonly #fileSystem: FileSystem;
+  readonly #directory: string;
   /**
    * A failed sync in the background is the driver's end as well: it would be lost on the writer.
    */
@@ -43,8 +44,13 @@ export class Preallocator {
   #spareFailed = false;
   #closed = false;
 
-  constructor(settings: FileJournalSettings, onFailure: (error: unknown) => void) {
+  constructor(
+    settings: FileJournalSettings,
+    directory: string,
+    onFailure: (error: unknown) => void,
+  ) {
     this.#settings = settings;
+    this.#directory = directory;
     this.#fileSystem = settings.fileSystem;
     this.#onFailure = onFailure;
   }
@@ -55,11 +61,11 @@ export class Preallocator {
    * it).
    */
   async create(name: string): Promise<OpenSegment> {
-    const path = join(this.#settings.directory, name);
+    const path = join(this.#directory, name);
     if (this.#spareReady) {
       this.#spareReady = false;
       await this.#fileSystem.rename(this.#path(SPARE_READY), path);
-      await syncNames(this.#fileSystem, this.#settings.directory);
+      await syncNames(this.#fileSystem, this.#directory);
       const file = await this.#fileSystem.open(path, 'write');
       return { name, file, endByteOffset: 0, allocatedBytes: this.#settings.segmentBytes };
     }
@@ -67,7 +73,7 @@ export class Preallocator {
     const partial = `${path}.partial`;
     await this.#writeZeroFile(partial, allocatedBytes);
     await this.#fileSystem.rename(partial, path);
-    await syncNames(this.#fileSystem, this.#settings.directory);
+    await syncNames(this.#fileSystem, this.#directory);
     const file = await this.#fileSystem.open(path, 'write');
     return { name, file, endByteOffset: 0, allocatedBytes };
   }
@@ -126,7 +132,7 @@ export class Preallocator {
    * At start: what an earlier process left half done goes; a ready spare is kept if it is whole.
    */
   async takeOver(): Promise<void> {
-    for (const name of await this.#fileSystem.list(this.#settings.directory)) {
+    for (const name of await this.#fileSystem.list(this.#directory)) {
       if (name.endsWith('.partial')) await this.#fileSystem.remove(this.#path(name));
       if (name === SPARE_READY) {
         this.#spareReady = await this.#isWholeSpare();
@@ -202,7 +208,7 @@ export class Preallocator {
   }
 
   #path(name: string): string {
-    return join(this.#settings.directory, name);
+    return join(this.#directory, name);
   }
 }
 

@@ -4,12 +4,13 @@
 // in the last segment and looks again, since a write may be under way.
 
 import { join } from 'node:path';
-import { OperationalError } from '../../base/errors.ts';
-import type { EngineOffset, ReadOptions, StoredEntry } from '../../ports/journal.ts';
+import type { OperationalError } from '../../base/errors.ts';
+import type { ReadOptions, StoredEntry } from '../../ports/journal.ts';
 import { ChainCheck } from './chain-check.ts';
-import { EntryCursor, type PlacedEntry } from './entry-cursor.ts';
-import { type FileSystem, type OpenFile, errorCodeOf } from './file-system.ts';
-import { corruptError } from './journal-scan.ts';
+import { CopiesCursor } from './copies-cursor.ts';
+import type { PlacedEntry } from './entry-cursor.ts';
+import { type FileSystem, errorCodeOf } from './file-system.ts';
+import { corruptError, noEntryAt } from './journal-scan.ts';
 import { type SegmentName, offsetOf, parseOffset } from './segment-name.ts';
 
 const BATCH_ENTRIES_MAX = 256;
@@ -17,7 +18,8 @@ const BATCH_ENTRIES_MAX = 256;
 /** What the reader sees of the journal beside it. */
 export interface LogView {
   readonly fileSystem: FileSystem;
-  readonly directory: string;
+  /** Where segments are, the one to read first. */
+  directories(): Promise<readonly string[]>;
   /** Segments with or (another process's) without entries, in log order. */
   segments(): Promise<readonly SegmentName[]>;
   /** Where the segment's durable entries end; undefined when only its bytes can tell. */
@@ -27,6 +29,10 @@ export interface LogView {
   /** Resolves when there may be more than at version `seen`, or `signal` aborts. */
   changed(seen: number, signal: AbortSignal): Promise<void>;
   isClosed(): boolean;
+  /** Reading ends before this segment, though it follows. */
+  endsBefore(segment: SegmentName): Promise<boolean>;
+  /** A place could not be read in one directory and was read in another. */
+  readElsewhere(path: string, byteOffset: number): void;
 }
 
 export async function* readJournal(
@@ -39,18 +45,17 @@ export async function* readJournal(
   let { segment, byteOffset } = start;
   let chain: ChainCheck | undefined;
   for (;;) {
-    const file = await openSegment(view, segment);
+    const cursor = await openSegment(view, segment, byteOffset);
     try {
-      const cursor = new EntryCursor(file, byteOffset);
-      if (byteOffset > 0) chain = await chainAt(view, file, segment, byteOffset);
+      if (byteOffset > 0) chain = await chainAt(view, cursor, segment, byteOffset);
       chain ??= new ChainCheck(segment.position, segment.epoch);
       chain.startSegment(segment.epoch);
       const next = yield* readSegment(view, { segment, cursor, chain, signal, follow });
-      if (next === undefined) return;
+      if (next === undefined || (await view.endsBefore(next))) return;
       segment = next;
       byteOffset = 0;
     } finally {
-      await file.close();
+      await cursor.close();
     }
   }
 }
@@ -77,9 +82,14 @@ async function firstPlace(
   return undefined;
 }
 
-async function openSegment(view: LogView, segment: SegmentName): Promise<OpenFile> {
+async function openSegment(
+  view: LogView,
+  segment: SegmentName,
+  byteOffset: number,
+): Promise<CopiesCursor> {
   try {
-    return await view.fileSystem.open(join(view.directory, segment.name), 'read');
+    const directories = (): Promise<readonly string[]> => view.directories();
+    return await CopiesCursor.open(view.fileSystem, { directories, segment, byteOffset });
   } catch (error) {
     if (errorCodeOf(error) !== 'ENOENT') throw error;
     throw noEntryAt(offsetOf(segment.name, 0), error);
@@ -89,14 +99,13 @@ async function openSegment(view: LogView, segment: SegmentName): Promise<OpenFil
 /** The chain as it must go on at an offset inside a segment: what stands there must be an entry. */
 async function chainAt(
   view: LogView,
-  file: OpenFile,
+  cursor: CopiesCursor,
   segment: SegmentName,
   byteOffset: number,
 ): Promise<ChainCheck> {
   const end = view.endOf(segment);
   if (byteOffset % 8 === 0 && (end === undefined || byteOffset < end)) {
-    const step = await new EntryCursor(file, byteOffset).next(end);
-    const first = step.kind === 'entries' ? step.entries[0]?.entry : undefined;
+    const first = await cursor.peek(end);
     if (first !== undefined && first.epoch === segment.epoch && first.position > segment.position) {
       return new ChainCheck(first.position, segment.epoch);
     }
@@ -106,7 +115,7 @@ async function chainAt(
 
 type SegmentReading = {
   readonly segment: SegmentName;
-  readonly cursor: EntryCursor;
+  readonly cursor: CopiesCursor;
   readonly chain: ChainCheck;
   readonly signal: AbortSignal;
   readonly follow: boolean;
@@ -127,23 +136,24 @@ async function* readSegment(
     const end = view.endOf(segment);
     const step = await cursor.next(end);
     if (step.kind === 'entries') {
-      checkChain(view, reading, step.entries);
+      checkChain(reading, step.entries);
       yield* batchesOf(segment, step.entries);
       continue;
     }
-    if (end !== undefined && cursor.byteOffset < end) {
-      throw damaged(
-        view,
-        reading,
-        `what is no entry (${step.fault}), where one was verified before`,
-      );
+    const isCutShort = end !== undefined && cursor.byteOffset < end;
+    const isFollowed = successor !== undefined && successor.position !== chain.nextPosition;
+    if ((isCutShort || isFollowed) && (await cursor.goElsewhere())) {
+      view.readElsewhere(join(cursor.directory, segment.name), cursor.byteOffset);
+      continue;
+    }
+    if (isCutShort) {
+      throw damaged(reading, `what is no entry (${step.fault}), where one was verified before`);
     }
     if (successor !== undefined) {
       if (successor.position === chain.nextPosition) return successor;
       const isDiscarded = !(await view.segments()).some(({ name }) => name === segment.name);
       if (isDiscarded) throw noEntryAt(offsetOf(segment.name, cursor.byteOffset));
       throw damaged(
-        view,
         reading,
         `what is no entry (${step.fault}), though the journal goes on with position ${successor.position}`,
       );
@@ -172,15 +182,14 @@ async function nextSegment(
 }
 
 function checkChain(
-  view: LogView,
-  { segment, chain }: SegmentReading,
+  { segment, chain, cursor }: SegmentReading,
   entries: readonly PlacedEntry[],
 ): void {
   for (const { entry, byteOffset } of entries) {
     const found = chain.faultOf(entry);
     const position = chain.nextPosition;
     if (found !== undefined) {
-      throw corruptError(view.directory, { segment, byteOffset, position }, found);
+      throw corruptError(cursor.directory, { segment, byteOffset, position }, found);
     }
     chain.advance(entry);
   }
@@ -198,16 +207,8 @@ function* batchesOf(
   }
 }
 
-function damaged(view: LogView, reading: SegmentReading, found: string): OperationalError {
+function damaged(reading: SegmentReading, found: string): OperationalError {
   const { segment, cursor, chain } = reading;
   const place = { segment, byteOffset: cursor.byteOffset, position: chain.nextPosition };
-  return corruptError(view.directory, place, found);
-}
-
-function noEntryAt(offset: EngineOffset, cause?: unknown): OperationalError {
-  return new OperationalError('JOURNAL_DIVERGED', {
-    detail: `The journal has no entry at offset ${offset} (any more).`,
-    wayOut: 'Start from another checkpoint.',
-    cause,
-  });
+  return corruptError(cursor.directory, place, found);
 }

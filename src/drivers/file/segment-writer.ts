@@ -2,16 +2,15 @@
 // and made durable together, with one writev and one fdatasync (group commit). Nothing resolves
 // before its sync (I3, I4); a sync that fails is the end of this driver, never tried again.
 
-import { join } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import { DIGEST_BYTES, type Entry, EntryKind, equalBytes } from '../../base/entry.ts';
 import { OperationalError } from '../../base/errors.ts';
 import type { EngineOffset } from '../../ports/journal.ts';
 import type { ChainedHeader } from './chain-check.ts';
-import { type OpenFile, isFullError, syncData, syncNames } from './file-system.ts';
+import { isFullError } from './file-system.ts';
+import type { Lanes } from './lanes.ts';
 import type { FileJournalSettings } from './options.ts';
-import { type OpenSegment, Preallocator, writeZeros } from './preallocator.ts';
-import { PAGE_BYTES, endMarkOf, isZero, storedBytesOf } from './segment-codec.ts';
+import { PAGE_BYTES, endMarkOf, storedBytesOf } from './segment-codec.ts';
 import { type SegmentName, offsetOf, segmentNameOf } from './segment-name.ts';
 
 /** Bounds of one group: what one writev takes at once (1024 buffers), and a few large entries. */
@@ -29,8 +28,13 @@ type Waiting = {
   readonly reject: (error: OperationalError) => void;
 };
 
-/** A segment being written, and what its name says. */
-export type NamedSegment = { readonly name: SegmentName; readonly open: OpenSegment };
+type Job = {
+  readonly run: () => Promise<void>;
+  readonly reject: (error: OperationalError) => void;
+};
+
+/** The segment being written, in every lane. */
+export type NamedSegment = { readonly name: SegmentName; endByteOffset: number };
 
 /** What the next append is compared with. */
 type Tail = { readonly position: number; readonly epoch: number; readonly digest: Uint8Array };
@@ -40,17 +44,23 @@ export type WriterEvents = {
   durable(segment: SegmentName, endByteOffset: number, last: Entry): void;
 };
 
+/** Where writing goes on. */
+export type WriterStart = {
+  readonly last: ChainedHeader | undefined;
+  readonly segment: NamedSegment | undefined;
+};
+
 export class SegmentWriter {
   readonly #settings: FileJournalSettings;
-  readonly #preallocator: Preallocator;
+  readonly #lanes: Lanes;
   readonly #events: WriterEvents;
   #segment: NamedSegment | undefined;
-  /** The segment before: its zeros are cut off once the new one holds a durable entry. */
-  #sealed: OpenSegment | undefined;
   #durableTail: Tail;
   /** Behind everything that has been taken and not rejected. */
   #tail: Tail;
   #queue: Waiting[] = [];
+  /** What is done between two groups, while nothing is being written. */
+  #jobs: Job[] = [];
   #pumping: Promise<void> | undefined;
   #fullSinceMs: number | undefined;
   #failure: OperationalError | undefined;
@@ -58,22 +68,17 @@ export class SegmentWriter {
 
   constructor(
     settings: FileJournalSettings,
-    last: ChainedHeader | undefined,
-    segment: NamedSegment | undefined,
+    lanes: Lanes,
+    { last, segment }: WriterStart,
     events: WriterEvents,
   ) {
     this.#settings = settings;
+    this.#lanes = lanes;
     this.#events = events;
     this.#segment = segment;
     this.#durableTail = last ?? { position: 0, epoch: 0, digest: NO_DIGEST };
     this.#tail = this.#durableTail;
-    this.#preallocator = new Preallocator(settings, (error) => {
-      this.#die(error, 'preparing room');
-    });
-  }
-
-  async start(): Promise<void> {
-    await this.#preallocator.takeOver();
+    lanes.durablePosition = this.#durableTail.position;
   }
 
   append(entry: Entry): Promise<EngineOffset> {
@@ -92,13 +97,32 @@ export class SegmentWriter {
     });
   }
 
+  get segment(): NamedSegment | undefined {
+    return this.#segment;
+  }
+
+  /** Does it between two groups of appends. Rejects as it does, or when the writer has ended. */
+  async exclusively(act: (segment: NamedSegment | undefined) => Promise<void>): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closed) throw new OperationalError('JOURNAL_CLOSED');
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#jobs.push({ run: () => act(this.#segment).then(resolve, reject), reject });
+    this.#pumping ??= this.#pump();
+    await promise;
+  }
+
+  /** A lane has failed in the background: it is dropped now, not at the next append. */
+  laneFailed(): void {
+    if (this.#closed || this.#failure !== undefined) return;
+    this.exclusively(() => this.#lanes.each(() => Promise.resolve())).catch((error: unknown) => {
+      this.#die(error, 'preparing room');
+    });
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#pumping;
-    await this.#preallocator.close();
-    await this.#sealed?.file.close();
-    await this.#segment?.open.file.close();
-    this.#sealed = undefined;
+    await this.#lanes.close();
     this.#segment = undefined;
   }
 
@@ -129,7 +153,12 @@ export class SegmentWriter {
   async #pump(): Promise<void> {
     // Appends of the same turn of the event loop belong together.
     await Promise.resolve();
-    while (this.#queue.length > 0 && this.#failure === undefined) {
+    while (this.#queue.length + this.#jobs.length > 0 && this.#failure === undefined) {
+      const job = this.#jobs.shift();
+      if (job !== undefined) {
+        await job.run();
+        continue;
+      }
       try {
         await this.#writeGroup();
       } catch (error) {
@@ -144,7 +173,7 @@ export class SegmentWriter {
     const first = this.#queue[0];
     assert(first !== undefined, 'a group has a first entry');
     const segment = await this.#segmentFor(first.entry);
-    const start = segment.open.endByteOffset;
+    const start = segment.endByteOffset;
     const count = this.#groupCount(segment);
     const group = this.#queue.slice(0, count);
     const buffers: Uint8Array[] = [];
@@ -153,23 +182,18 @@ export class SegmentWriter {
       buffers.push(entry.bytes, endMarkOf(entry.bytes, end));
       end += storedBytesOf(entry.bytes.byteLength);
     }
-    if (!this.#preallocator.hasRoom(segment.open, end)) {
-      await this.#preallocator.makeRoom(segment.open, end);
-    }
-    if (this.#failure !== undefined) return;
-    await this.#writeOrUndo(segment.open, buffers, start, end);
-    await syncData(segment.open.file);
-    // A sync in the background may have taken this one's error with it.
+    await this.#lanes.each((lane) => lane.commit({ buffers, start, end }));
     if (this.#failure !== undefined) return;
     this.#settle(segment, group, start, end);
-    await this.#trimSealed();
-    this.#preallocator.workAhead(segment.open);
+    for (const lane of this.#lanes.all) await lane.tidy();
   }
 
   #settle(segment: NamedSegment, group: readonly Waiting[], start: number, end: number): void {
     const last = group.at(-1)?.entry;
     assert(last !== undefined, 'a group has a last entry');
-    segment.open.endByteOffset = end;
+    segment.endByteOffset = end;
+    for (const lane of this.#lanes.all) lane.settled(end);
+    this.#lanes.durablePosition = last.position;
     this.#durableTail = { position: last.position, epoch: last.epoch, digest: last.digest };
     this.#fullSinceMs = undefined;
     this.#queue = this.#queue.slice(group.length);
@@ -183,7 +207,7 @@ export class SegmentWriter {
 
   /** How many of the queue go into this segment with one write. */
   #groupCount(segment: NamedSegment): number {
-    const start = segment.open.endByteOffset;
+    const start = segment.endByteOffset;
     let end = start;
     let count = 0;
     for (const { entry } of this.#queue) {
@@ -206,70 +230,15 @@ export class SegmentWriter {
   async #segmentFor(entry: Entry): Promise<NamedSegment> {
     const current = this.#segment;
     if (current !== undefined && current.name.epoch === entry.epoch) {
-      const start = current.open.endByteOffset;
+      const start = current.endByteOffset;
       if (this.#fits(start, start + storedBytesOf(entry.bytes.byteLength))) return current;
     }
-    if (current !== undefined) await this.#leave(current.open);
+    this.#segment = undefined;
     // All of the old segment is synced: each group was before it resolved, or at opening.
     const name = segmentNameOf(entry.position, entry.epoch);
-    this.#segment = { name, open: await this.#preallocator.create(name.name) };
-    this.#preallocator.segmentBegun();
+    await this.#lanes.each((lane) => lane.begin(name.name));
+    this.#segment = { name, endByteOffset: 0 };
     return this.#segment;
-  }
-
-  /**
-   * One that never took an entry (the disk was full) goes: an empty file inside the log is a gap.
-   */
-  async #leave(segment: OpenSegment): Promise<void> {
-    this.#segment = undefined;
-    if (segment.endByteOffset > 0) {
-      this.#sealed = segment;
-      return;
-    }
-    await segment.file.close();
-    await this.#settings.fileSystem.remove(join(this.#settings.directory, segment.name));
-    await syncNames(this.#settings.fileSystem, this.#settings.directory);
-  }
-
-  /** The old segment's zeros are not needed once an entry stands behind it. */
-  async #trimSealed(): Promise<void> {
-    const sealed = this.#sealed;
-    if (sealed === undefined) return;
-    this.#sealed = undefined;
-    // It may still be growing in the background.
-    await this.#preallocator.settled();
-    try {
-      await sealed.file.truncate(sealed.endByteOffset);
-      await sealed.file.close();
-    } catch (error) {
-      this.#settings.log('warning', `${sealed.name} keeps its unused room: ${String(error)}`);
-    }
-  }
-
-  /** When the disk is full nothing of the group may stay: its callers hear "not executed". */
-  async #writeOrUndo(
-    segment: OpenSegment,
-    buffers: readonly Uint8Array[],
-    start: number,
-    end: number,
-  ): Promise<void> {
-    try {
-      await segment.file.write(buffers, start);
-    } catch (error) {
-      if (!isFullError(error)) throw error;
-      try {
-        // Most often nothing was written at all; then a disk without room need not take zeros.
-        if (!(await isRangeZero(segment.file, start, end))) {
-          await writeZeros(segment.file, start, end);
-          await syncData(segment.file);
-        }
-      } catch (undoError) {
-        throw new Error('the disk is full and the part written could not be undone', {
-          cause: undoError,
-        });
-      }
-      throw error;
-    }
   }
 
   #becomeFull(): void {
@@ -279,12 +248,14 @@ export class SegmentWriter {
   }
 
   #die(error: unknown, doing: string): void {
+    const directories = this.#settings.directories.join(', ');
     this.#failure ??= new OperationalError('JOURNAL_FAILED', {
-      detail: `The storage of ${this.#settings.directory} failed while ${doing}: ${String(error)}. Appends not yet answered may or may not be durable.`,
+      detail: `The storage of ${directories} failed while ${doing}: ${String(error)}. Appends not yet answered may or may not be durable.`,
       wayOut: 'Check the disk, then start the node again: it recovers from what is durable.',
       cause: error,
     });
     for (const { reject } of this.#queue.splice(0)) reject(this.#failure);
+    for (const { reject } of this.#jobs.splice(0)) reject(this.#failure);
   }
 }
 
@@ -293,10 +264,4 @@ function fullError(position: number): OperationalError {
     detail: `There is no room on the disk for position ${position}; nothing of it was written.`,
     wayOut: 'Make room; writing goes on by itself.',
   });
-}
-
-async function isRangeZero(file: OpenFile, start: number, end: number): Promise<boolean> {
-  const bytes = new Uint8Array(end - start);
-  const count = await file.read(bytes, start);
-  return isZero(bytes, 0, count);
 }

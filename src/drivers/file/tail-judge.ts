@@ -21,7 +21,15 @@ export type TailVerdict =
   | { readonly kind: 'clean' }
   /** Bytes up to `endByteOffset` are what a crash left of writes that were never acknowledged. */
   | { readonly kind: 'torn'; readonly endByteOffset: number }
-  | { readonly kind: 'corrupt'; readonly found: string };
+  | {
+      readonly kind: 'corrupt';
+      readonly found: string;
+      /**
+       * No entry can have stood here, so that another directory's clean end is the end (not: an
+       * acknowledged entry was damaged here and is missing there).
+       */
+      readonly holdsNoEntry: boolean;
+    };
 
 type Place = {
   readonly file: OpenFile;
@@ -35,6 +43,7 @@ type Place = {
 };
 
 const SCAN_BYTES = 4 * 1024 * 1024;
+const STRAY_BYTES_MAX = 32;
 const ZEROS = Buffer.alloc(64 * 1024);
 
 export async function judgeTail(place: Place): Promise<TailVerdict> {
@@ -55,7 +64,10 @@ async function judgeFirstSector(place: Place): Promise<TailVerdict> {
   if (byteOffset >= sizeBytes) {
     return hasSuccessor && byteOffset === sizeBytes
       ? { kind: 'clean' }
-      : corrupt('the end of the file, where preallocated zeros must follow: it was cut short');
+      : corrupt(
+          'the end of the file, where preallocated zeros must follow: it was cut short',
+          true,
+        );
   }
   const portionEnd = Math.min(sectorEndOf(byteOffset), sizeBytes);
   const portion = await readRange(file, byteOffset, portionEnd);
@@ -77,7 +89,10 @@ async function judgeNonZero(place: Place): Promise<TailVerdict> {
     if (reading.fault === 'version')
       return corrupt('an entry of a version unknown to this release');
     if (!isHeaderEndLost(bytes.subarray(0, ENTRY_HEADER_BYTES), byteOffset)) {
-      return corrupt('bytes that are no entry header, though no sector of it is missing');
+      return corrupt(
+        'bytes that are no entry header, though no sector of it is missing',
+        isStray(bytes) && (await findAcknowledgement(place, sizeBytes)) === undefined,
+      );
     }
     return tornThrough(place, byteOffset + ENTRY_HEADER_BYTES);
   }
@@ -160,6 +175,13 @@ async function readRange(
   return bytes.subarray(0, count);
 }
 
-function corrupt(found: string): TailVerdict {
-  return { kind: 'corrupt', found };
+/** Too little for an entry's header, even a damaged one: it begins with two digests. */
+function isStray(bytes: Uint8Array): boolean {
+  let count = 0;
+  for (const byte of bytes.subarray(0, ENTRY_HEADER_BYTES)) if (byte !== 0) count += 1;
+  return count < STRAY_BYTES_MAX;
+}
+
+function corrupt(found: string, holdsNoEntry = false): TailVerdict {
+  return { kind: 'corrupt', found, holdsNoEntry };
 }

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { type Entry, equalBytes } from '../../../src/base/entry.ts';
 import { isOperationalError } from '../../../src/base/errors.ts';
 import type { Prng } from '../../../src/base/prng.ts';
-import { createJournal } from '../../../src/drivers/file/driver.ts';
+import { type FileJournal, createJournal } from '../../../src/drivers/file/driver.ts';
 import type { Journal } from '../../../src/ports/journal.ts';
 import { entryAfter, openingAfter, randomBody } from './entries.ts';
 import { DIRECTORY } from './simulated-journal.ts';
@@ -20,6 +20,9 @@ export type Tally = {
   failures: number;
   discarded: number;
   followed: number;
+  dropped: number;
+  repaired: number;
+  added: number;
 };
 
 export function emptyTally(): Tally {
@@ -31,6 +34,9 @@ export function emptyTally(): Tally {
     failures: 0,
     discarded: 0,
     followed: 0,
+    dropped: 0,
+    repaired: 0,
+    added: 0,
   };
 }
 
@@ -52,8 +58,16 @@ export class CrashRun {
   #life = 0;
   #fault: unknown;
 
-  constructor(prng: Prng, unitBytes: number, tally: Tally) {
+  readonly #directories: readonly string[];
+
+  constructor(
+    prng: Prng,
+    unitBytes: number,
+    tally: Tally,
+    directories: readonly string[] = [DIRECTORY],
+  ) {
     this.#prng = prng;
+    this.#directories = directories;
     this.#tally = tally;
     this.#segmentBytes = prng.chance(0.05)
       ? LARGE_SEGMENT_BYTES
@@ -63,7 +77,9 @@ export class CrashRun {
 
   async run(crashes: number): Promise<void> {
     for (let crash = 0; crash < crashes; crash++) {
-      const off = this.#disk.crashAfter(1 + this.#prng.below(this.#prng.chance(0.3) ? 30 : 200));
+      // Each directory has its own calls.
+      const callsMax = (this.#prng.chance(0.3) ? 30 : 200) * this.#directories.length;
+      const off = this.#disk.crashAfter(1 + this.#prng.below(callsMax));
       this.#life += 1;
       const failed = this.#live(this.#life, this.#prng.fork()).then(() => true);
       const hasFailed = await Promise.race([failed, off.then(() => false)]);
@@ -90,6 +106,7 @@ export class CrashRun {
     const opening = await journal.open({ mode: 'write', signal }).catch(assertSyncFailed);
     if (opening === undefined) return;
     this.#tally.tornBytes += opening.tornBytes;
+    this.#tally.repaired += opening.notes.filter((note) => note.startsWith('Repaired')).length;
     this.#takeOver(await entriesOf(journal));
     if (prng.chance(0.3)) void this.#follow(life, journal);
     for (let epochs = 1 + prng.below(3); ; epochs--) {
@@ -108,6 +125,7 @@ export class CrashRun {
         }
         if (prng.chance(0.05)) this.#disk.failNext({ operation: 'datasync', code: 'EIO' });
         if (prng.chance(0.1)) group.push(this.#discard(journal, prng));
+        if (this.#directories.length > 1 && prng.chance(0.4)) group.push(this.#addAgain(journal));
         if (prng.chance(0.3)) continue;
         const results = await Promise.allSettled(group.splice(0));
         if (results.some(({ status }) => status === 'rejected')) {
@@ -125,10 +143,13 @@ export class CrashRun {
     }
   }
 
-  #journal(): Journal {
+  #journal(): FileJournal {
     return createJournal({
-      directory: DIRECTORY,
+      directories: this.#directories,
       segmentBytes: this.#segmentBytes,
+      onAlarm: ({ kind }) => {
+        if (kind === 'directory_dropped') this.#tally.dropped += 1;
+      },
       lockWaitMs: 0,
       fileSystem: this.#disk,
     });
@@ -160,6 +181,19 @@ export class CrashRun {
     const before = journal.bounds().first;
     await journal.discardThrough(through);
     this.#tally.discarded += journal.bounds().first - before;
+  }
+
+  /** A directory that was dropped is filled again while payments go on. */
+  async #addAgain(journal: FileJournal): Promise<void> {
+    const dropped = journal.health().places.find(({ state }) => state === 'dropped');
+    if (dropped === undefined) return;
+    const { signal } = new AbortController();
+    try {
+      await journal.addDirectory(dropped.name, signal);
+      this.#tally.added += 1;
+    } catch {
+      // A planned fault met it: it stays dropped, or the journal has failed, as appends will tell.
+    }
   }
 
   /** Reads beside the writer: never ahead of what is durable, nothing left out. */
@@ -194,7 +228,7 @@ export class CrashRun {
   #takeOver(found: readonly Entry[]): void {
     const first = found[0]?.position ?? 1;
     const last = first + found.length - 1;
-    assert.ok(first <= this.#discardedThrough + 1, `entries before ${first} are gone`);
+    assert.equal(first, 1, `entries before ${first} are gone`);
     assert.ok(
       last >= this.#acknowledged.length,
       `${this.#acknowledged.length} entries were acknowledged, ${last} are left`,
@@ -216,6 +250,13 @@ function assertSyncFailed(error: unknown): undefined {
   assert.match(error.detail, /EIO/);
 }
 
+/** What is kept and what is discarded: together everything, without a gap. */
 async function entriesOf(journal: Journal): Promise<Entry[]> {
-  return (await collect(journal)).map(({ entry }) => entry);
+  const entries: Entry[] = [];
+  const { signal } = new AbortController();
+  for await (const batch of journal.readDiscarded(signal)) {
+    entries.push(...batch.map(({ entry }) => entry));
+  }
+  assert.equal((entries.at(-1)?.position ?? 0) + 1, journal.bounds().first || 1);
+  return [...entries, ...(await collect(journal)).map(({ entry }) => entry)];
 }

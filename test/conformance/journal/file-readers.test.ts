@@ -190,9 +190,9 @@ function withCalls(
     },
     rename: (source, target) => disk.rename(source, target),
     remove: (name) => disk.remove(name),
-    syncDirectory: () => disk.syncDirectory(),
+    syncDirectory: (directory) => disk.syncDirectory(directory),
     typeOf: () => disk.typeOf(),
-    lock: () => disk.lock(),
+    lock: (directory) => disk.lock(directory),
   };
 }
 

@@ -3,6 +3,7 @@
 // are held, room ends. Given turns, calls take a random while, so that work in the background and
 // in the foreground interleave.
 
+import { dirname } from 'node:path';
 import type { FileSystem, OpenFile } from '../../../src/drivers/file/file-system.ts';
 import type { DirectoryLock } from '../../../src/drivers/file/lock.ts';
 import { OperationalError } from '../../../src/base/errors.ts';
@@ -38,6 +39,14 @@ export type PlannedFault = {
   readonly code: string;
   /** Bytes that a failing write has written before it failed, cut down to whole units. */
   readonly writtenBytes?: number;
+  /** Only for paths that begin so. */
+  readonly under?: string;
+};
+
+type PendingChange = {
+  readonly change: NameChange;
+  /** Those that have not been synced since. */
+  readonly directories: Set<string>;
 };
 
 export type SimulationOptions = {
@@ -89,8 +98,10 @@ export class SimulatedFileSystem implements FileSystem {
   readonly #turns: Prng | undefined;
   #syncedNames = new Map<string, Inode>();
   #names = new Map<string, Inode>();
-  #unsyncedNames: NameChange[] = [];
-  #locked = false;
+  #unsyncedNames: PendingChange[] = [];
+  readonly #locked = new Set<string>();
+  /** Directories on a disk of their own: renaming into or out of them is refused. */
+  readonly otherDisks = new Set<string>();
   readonly #faults: PlannedFault[] = [];
   readonly #holds: { readonly operation: Operation; readonly call: HeldCall }[] = [];
   /** Room for all files together. */
@@ -145,7 +156,7 @@ export class SimulatedFileSystem implements FileSystem {
     const names = new Map(this.#syncedNames);
     const kept = prng.below(this.#unsyncedNames.length + 1);
     const isOrdered = prng.chance(0.5);
-    for (const [index, change] of this.#unsyncedNames.entries()) {
+    for (const [index, { change }] of this.#unsyncedNames.entries()) {
       if (isOrdered ? index < kept : prng.chance(0.5)) applyChange(names, change);
     }
     const survivors = new Map<Inode, Inode>();
@@ -156,6 +167,7 @@ export class SimulatedFileSystem implements FileSystem {
     }
     next.#syncedNames = new Map(next.#names);
     next.fileSystemType = this.fileSystemType;
+    for (const path of this.otherDisks) next.otherDisks.add(path);
     return next;
   }
 
@@ -189,13 +201,14 @@ export class SimulatedFileSystem implements FileSystem {
     const prefix = `${directory}/`;
     return await this.#call('other', () => {
       const paths = this.paths().filter((path) => path.startsWith(prefix));
-      return paths.map((path) => path.slice(prefix.length));
+      const names = paths.map((path) => path.slice(prefix.length));
+      return names.filter((name) => !name.includes('/'));
     });
   }
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<OpenFile> {
     return await this.#call('open', () => {
-      this.#failAsPlanned('open');
+      this.#failAsPlanned('open', path);
       if (mode === 'create') this.#change({ kind: 'set', path, inode: emptyInode() });
       return this.#file(this.#inode(path), path);
     });
@@ -203,22 +216,29 @@ export class SimulatedFileSystem implements FileSystem {
 
   async rename(source: string, target: string): Promise<void> {
     await this.#call('rename', () => {
+      this.#failAsPlanned('rename', source);
+      const disks = [source, target].map((path) => this.#diskOf(path));
+      if (disks[0] !== disks[1]) throw systemError('EXDEV');
       this.#change({ kind: 'rename', source, target, inode: this.#inode(source) });
     });
   }
 
   async remove(path: string): Promise<void> {
     await this.#call('remove', () => {
-      this.#failAsPlanned('remove');
+      this.#failAsPlanned('remove', path);
       this.#change({ kind: 'remove', path });
     });
   }
 
-  async syncDirectory(): Promise<void> {
+  async syncDirectory(directory: string): Promise<void> {
     await this.#call('syncDirectory', () => {
-      this.#failAsPlanned('syncDirectory');
-      this.#syncedNames = new Map(this.#names);
-      this.#unsyncedNames = [];
+      this.#failAsPlanned('syncDirectory', directory);
+      for (const { directories } of this.#unsyncedNames) directories.delete(directory);
+      // A rename between two directories is sure when both are synced.
+      for (const { change, directories } of this.#unsyncedNames) {
+        if (directories.size === 0) applyChange(this.#syncedNames, change);
+      }
+      this.#unsyncedNames = this.#unsyncedNames.filter(({ directories }) => directories.size > 0);
     });
   }
 
@@ -226,14 +246,14 @@ export class SimulatedFileSystem implements FileSystem {
     return await this.#call('other', () => this.fileSystemType);
   }
 
-  async lock(): Promise<DirectoryLock> {
+  async lock(directory: string): Promise<DirectoryLock> {
     await this.#call('other', () => {
-      if (this.#locked) throw new OperationalError('JOURNAL_LOCKED');
-      this.#locked = true;
+      if (this.#locked.has(directory)) throw new OperationalError('JOURNAL_LOCKED');
+      this.#locked.add(directory);
     });
     return {
       release: () => {
-        this.#locked = false;
+        this.#locked.delete(directory);
         return Promise.resolve();
       },
     };
@@ -263,7 +283,7 @@ export class SimulatedFileSystem implements FileSystem {
       },
       datasync: () =>
         call('datasync', () => {
-          const fault = this.#takeFault('datasync');
+          const fault = this.#takeFault('datasync', path);
           // The kernel tells every file that is open then, not only this one.
           if (fault !== undefined) inode.writeBackErrors += 1;
           const isLost = seenErrors < inode.writeBackErrors;
@@ -280,14 +300,14 @@ export class SimulatedFileSystem implements FileSystem {
       close: () =>
         call('close', () => {
           isClosed = true;
-          this.#failAsPlanned('close');
+          this.#failAsPlanned('close', path);
         }),
     };
   }
 
   #writeAsPlanned(inode: Inode, path: string, bytes: Uint8Array, offset: number): void {
     // The crash comes in the middle of a write: its units are among those that may be lost.
-    const fault = this.isOff() ? undefined : this.#takeFault('write');
+    const fault = this.isOff() ? undefined : this.#takeFault('write', path);
     if (fault !== undefined) {
       this.#writePart(inode, bytes, offset, fault.writtenBytes ?? 0);
       throw systemError(fault.code);
@@ -321,7 +341,8 @@ export class SimulatedFileSystem implements FileSystem {
   }
 
   #change(change: NameChange): void {
-    this.#unsyncedNames.push(change);
+    const paths = change.kind === 'rename' ? [change.source, change.target] : [change.path];
+    this.#unsyncedNames.push({ change, directories: new Set(paths.map(dirname)) });
     applyChange(this.#names, change);
   }
 
@@ -331,12 +352,18 @@ export class SimulatedFileSystem implements FileSystem {
     return inode;
   }
 
-  #takeFault(operation: Operation): PlannedFault | undefined {
-    return this.#faults[0]?.operation === operation ? this.#faults.shift() : undefined;
+  #diskOf(path: string): string {
+    return [...this.otherDisks].find((disk) => path.startsWith(`${disk}/`)) ?? '';
   }
 
-  #failAsPlanned(operation: Operation): void {
-    const fault = this.#takeFault(operation);
+  #takeFault(operation: Operation, path: string): PlannedFault | undefined {
+    const [fault] = this.#faults;
+    if (fault?.operation !== operation) return undefined;
+    return path.startsWith(fault.under ?? '') ? this.#faults.shift() : undefined;
+  }
+
+  #failAsPlanned(operation: Operation, path: string): void {
+    const fault = this.#takeFault(operation, path);
     if (fault !== undefined) throw systemError(fault.code);
   }
 
