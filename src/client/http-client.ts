@@ -84,6 +84,13 @@ export type PostingsApi = {
   revert(id: bigint, options?: CallOptions): Promise<Created<PostingView>>;
 };
 
+export type CheckpointsApi = {
+  /** Takes one now; answers when it is there. Payments go on meanwhile. */
+  take(options?: CallOptions): Promise<JsonObject>;
+  /** Newest first (docs/reference/http-api.md). */
+  list(options?: CallOptions): Promise<JsonObject>;
+};
+
 export type Client = AsyncDisposable & {
   readonly url: string;
   readonly counters: Readonly<ClientCounters>;
@@ -91,6 +98,7 @@ export type Client = AsyncDisposable & {
   readonly accounts: AccountsApi;
   readonly transfers: TransfersApi;
   readonly postings: PostingsApi;
+  readonly checkpoints: CheckpointsApi;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
   status(options?: CallOptions): Promise<JsonObject>;
   /** The node has moved: later attempts of all calls, also of waiting ones, go to this address. */
@@ -109,6 +117,7 @@ export function createClient(options: ClientOptions): Client {
     accounts: accountsApi(transport),
     transfers: transfersApi(transport),
     postings: postingsApi(transport),
+    checkpoints: checkpointsApi(transport),
     status: async (call) => {
       const answer = await transport.send({ ...call, ...reading('/v1/status') });
       return answer.body as JsonObject;
@@ -206,6 +215,18 @@ function postingsApi(transport: Transport): PostingsApi {
     async revert(id, call) {
       const path = `/v1/postings/${formatId('posting', id)}/revert`;
       return created(await transport.send({ ...call, ...writing(path, {}) }), readPosting);
+    },
+  };
+}
+
+function checkpointsApi(transport: Transport): CheckpointsApi {
+  const path = '/v1/checkpoints';
+  return {
+    async take(call) {
+      return (await transport.send({ ...call, ...writing(path, {}) })).body as JsonObject;
+    },
+    async list(call) {
+      return (await transport.send({ ...call, ...reading(path) })).body as JsonObject;
     },
   };
 }

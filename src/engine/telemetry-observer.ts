@@ -5,7 +5,7 @@ import { CommandKind } from '../domain/commands.ts';
 import { CREATED, REFUSAL } from '../domain/refusals.ts';
 import { counts } from '../domain/queries.ts';
 import type { Logger } from '../telemetry/log.ts';
-import { Metrics } from '../telemetry/metrics.ts';
+import { type GaugeReading, Metrics } from '../telemetry/metrics.ts';
 import type { Engine, NodeRole } from './contract.ts';
 import type { EngineObserver, RoleChange } from './observer.ts';
 import type { AppliedEntry } from './publisher.ts';
@@ -24,7 +24,11 @@ const ROLES: readonly NodeRole[] = [
 const REPLAY_LOG_ENTRIES = 100_000;
 
 /** `engine` is asked when a scraper comes, so it may be made after the metrics. */
-export function createNodeMetrics(engine: () => Engine, release: string): Metrics {
+export function createNodeMetrics(
+  engine: () => Engine,
+  release: string,
+  more: readonly GaugeReading[] = [],
+): Metrics {
   const gauge = (name: string, help: string, read: (engine: Engine) => number) => ({
     name: `holdfast_${name}`,
     help,
@@ -62,6 +66,7 @@ export function createNodeMetrics(engine: () => Engine, release: string): Metric
         'Ids whose time lies before this are answered id_expired.',
         (e) => counts(e.state).edgeSeconds,
       ),
+      ...more,
     ],
   });
 }
