@@ -19,11 +19,11 @@ export class CheckpointLog {
 
   /** Checkpoints by hand only, unless told otherwise. */
   settings(
-    contents: MemoryCheckpoints,
+    contents: MemoryCheckpoints | undefined,
     changes: Partial<CheckpointSettings> = {},
   ): CheckpointSettings {
     return {
-      store: createCheckpointStore({ contents }),
+      store: createCheckpointStore(contents === undefined ? {} : { contents }),
       journalBytes: Number.MAX_SAFE_INTEGER,
       periodMs: 2 ** 40,
       kept: 3,
