@@ -155,6 +155,7 @@ export class Checkpointing {
     this.#ending.abort();
     await this.#running;
     await this.#earlier;
+    await this.#checkpointer.close();
   }
 
   /** At a clean stop: a last one, given up when it takes longer than `ms`. Then closed. */

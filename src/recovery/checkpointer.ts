@@ -60,6 +60,7 @@ export type CheckpointerOptions = {
   readonly release: string;
   /** How many checkpoints are kept; at least 1. */
   readonly kept: number;
+  /** Made once, before the first checkpoint: starting a thread takes some milliseconds. */
   readonly createHasher: () => ChunkHasher;
   /** Resolves when what else depends on the journal is durable through this position. */
   readonly beforePublish: (position: number) => Promise<void>;
@@ -78,6 +79,7 @@ type Digests = Map<string, string>;
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
   #digests: Digests = new Map();
+  #hasher: ChunkHasher | undefined;
   /** Counts checkpoints begun: it tells which unchanged chunks have their turn. */
   #round = 0;
   #last: number;
@@ -88,6 +90,12 @@ export class Checkpointer {
     this.#options = options;
     this.#last = restored?.place.position ?? 0;
     for (const chunk of restored?.chunks ?? []) this.#digests.set(nameOf(chunk), chunk.sha256);
+    this.#hasher = options.createHasher();
+  }
+
+  /** Nothing may be under way. Idempotent. */
+  async close(): Promise<void> {
+    await this.#closeHasher();
   }
 
   /** Position of the last checkpoint that was taken or loaded; 0 = none. */
@@ -111,6 +119,7 @@ export class Checkpointer {
 
   async #take(head: CheckpointHead, signal: AbortSignal): Promise<CheckpointTaken> {
     const { replica, clock } = this.#options;
+    this.#hasher ??= this.#options.createHasher();
     assert(head.entry.position === replica.position, 'the state is that after the head entry');
     const startedMs = clock.monotonicMs();
     this.#round += 1;
@@ -118,7 +127,8 @@ export class Checkpointer {
     const books = ledgerTotals(replica.state);
     const { place } = replica;
     const { transfersAccepted } = replica.state.ledger;
-    const sweep = new Sweep(this.#options, capture, signal);
+    const { store } = this.#options;
+    const sweep = new Sweep({ store, clock, hasher: this.#hasher, capture }, signal);
     sweep.longestSliceMs = clock.monotonicMs() - startedMs;
     try {
       const written = await sweep.run();
@@ -154,8 +164,16 @@ export class Checkpointer {
       };
     } catch (error) {
       capture.abort();
+      // It may be the thread that failed; the next checkpoint has another one.
+      await this.#closeHasher();
       throw failureOf(error);
     }
+  }
+
+  async #closeHasher(): Promise<void> {
+    const hasher = this.#hasher;
+    this.#hasher = undefined;
+    await hasher?.close();
   }
 
   /** What is not known to be stored, and what has its turn. */
@@ -206,14 +224,19 @@ export class Checkpointer {
   }
 }
 
+type SweepParts = {
+  readonly store: CheckpointStore;
+  readonly clock: Clock;
+  readonly hasher: ChunkHasher;
+  readonly capture: Capture;
+};
+
 /** Copies the changed chunks of one capture, one after the other, and puts them into the store. */
 class Sweep {
-  readonly #options: CheckpointerOptions;
-  readonly #capture: Capture;
+  readonly #parts: SweepParts;
   readonly #failing = new AbortController();
   /** Aborted from outside, or because one of the lanes has failed. */
   readonly #signal: AbortSignal;
-  readonly #hasher: ChunkHasher;
   /** Memory that nobody uses now. */
   readonly #free: ArrayBuffer[] = [];
   readonly #written: Digests = new Map();
@@ -222,11 +245,9 @@ class Sweep {
   longestSliceMs = 0;
   bytesWritten = 0;
 
-  constructor(options: CheckpointerOptions, capture: Capture, signal: AbortSignal) {
-    this.#options = options;
-    this.#capture = capture;
+  constructor(parts: SweepParts, signal: AbortSignal) {
+    this.#parts = parts;
     this.#signal = AbortSignal.any([signal, this.#failing.signal]);
-    this.#hasher = options.createHasher();
   }
 
   async run(): Promise<Digests> {
@@ -235,7 +256,6 @@ class Sweep {
       await Promise.all(lanes);
     } finally {
       this.#failing.abort();
-      await this.#hasher.close();
       // Nobody writes to the store after the checkpoint has been given up.
       await Promise.allSettled(lanes);
     }
@@ -244,18 +264,20 @@ class Sweep {
 
   /** One chunk after the other, until none is left. */
   async #lane(): Promise<void> {
+    const { hasher, store } = this.#parts;
     for (;;) {
       await turn();
       this.#signal.throwIfAborted();
       const memory = this.#free.pop() ?? new ArrayBuffer(CAPTURED_CHUNK_BYTES_MAX);
       const chunk = this.#slice(memory);
       if (chunk === undefined) return;
-      const hashed = await this.#hasher.hash(memory, chunk.bytes);
+      const hashed = await hasher.hash(memory, chunk.bytes);
+      this.#signal.throwIfAborted();
       this.#written.set(nameOf(chunk), hashed.digest);
       if (!this.#put.has(hashed.digest)) {
         this.#put.add(hashed.digest);
         const bytes = new Uint8Array(hashed.memory, 0, chunk.bytes);
-        await this.#options.store.putChunk(hashed.digest, bytes);
+        await store.putChunk(hashed.digest, bytes);
         this.bytesWritten += chunk.bytes;
       }
       this.#free.push(hashed.memory);
@@ -263,9 +285,9 @@ class Sweep {
   }
 
   #slice(memory: ArrayBuffer): CapturedChunk | undefined {
-    const { clock } = this.#options;
+    const { clock, capture } = this.#parts;
     const startedMs = clock.monotonicMs();
-    const chunk = this.#capture.step(new Uint8Array(memory));
+    const chunk = capture.step(new Uint8Array(memory));
     this.longestSliceMs = Math.max(this.longestSliceMs, clock.monotonicMs() - startedMs);
     return chunk;
   }
