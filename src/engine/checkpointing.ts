@@ -109,6 +109,8 @@ export class Checkpointing {
 
   start(): void {
     this.#callIfDue();
+    // In front of the first one: what is being written must not be taken for a leftover.
+    this.#earlier = this.#removeLeftovers();
     this.#running = this.#run();
   }
 
@@ -175,13 +177,17 @@ export class Checkpointing {
     }
   }
 
+  async #removeLeftovers(): Promise<void> {
+    const { store, observer } = this.#options.settings;
+    try {
+      await store.removeLeftovers();
+    } catch (error) {
+      observer.noted(`Leftovers could not be removed: ${reasonOf(error)}.`);
+    }
+  }
+
   async #run(): Promise<void> {
     const { settings, clock } = this.#options;
-    try {
-      await settings.store.removeLeftovers();
-    } catch (error) {
-      settings.observer.noted(`Leftovers could not be removed: ${reasonOf(error)}.`);
-    }
     while (!this.#ending.signal.aborted) {
       const isRetry = this.#failures > 0;
       const waitMs = isRetry ? retryMs(this.#failures) : settings.periodMs;

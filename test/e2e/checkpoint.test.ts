@@ -152,6 +152,9 @@ test('a kill in the middle of taking one leaves the one before, and no leftovers
   assert.ok((await leftovers()).length > 0);
   const { position } = await startAndSee(data, 28n);
   assert.equal(position, newest);
+  await using last = new SpawnedNode({ data });
+  await last.ready();
+  await last.end('SIGTERM');
   assert.deepEqual(await leftovers(), []);
 });
 
