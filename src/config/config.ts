@@ -117,7 +117,7 @@ export const SETTINGS = {
   checkpointJournalBytes: integer(
     'HOLDFAST_CHECKPOINT_JOURNAL_BYTES',
     256 * MIB,
-    { min: MIB, max: 1024 * 1024 * MIB },
+    { min: 64 * 1024, max: 1024 * 1024 * MIB },
     'a checkpoint is taken after so many bytes of journal',
   ),
   checkpointSeconds: integer(

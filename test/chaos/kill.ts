@@ -20,6 +20,15 @@ import { Recorder } from './recorder.ts';
 import { strikeWriting } from './striker.ts';
 import { HOLD_SECONDS_MAX, Workload } from './workload.ts';
 
+/**
+ * Checkpoints all the time, so that kills hit them as well. All are kept: then the journal discards
+ * nothing, and the judge reads it whole.
+ */
+const SETTINGS = {
+  HOLDFAST_CHECKPOINT_JOURNAL_BYTES: String(64 * 1024),
+  HOLDFAST_CHECKPOINTS_KEPT: '1000',
+};
+
 const WORKERS = 12;
 const LIFE_MS_MIN = 60;
 const LIFE_MS_MAX = 500;
@@ -163,7 +172,11 @@ class Victim {
 
   async start(): Promise<void> {
     this.#mayEnd = false;
-    const node = new SpawnedNode({ data: this.#folder, lifeMsMax: PROCESS_MS_MAX });
+    const node = new SpawnedNode({
+      data: this.#folder,
+      settings: SETTINGS,
+      lifeMsMax: PROCESS_MS_MAX,
+    });
     this.#node = node;
     void node.ended.then(({ exitCode, stderr }) => {
       if (!this.#mayEnd) this.#crash.reject(new Error(`ended by itself (${exitCode}): ${stderr}`));
