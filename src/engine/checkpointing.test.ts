@@ -287,18 +287,50 @@ void describe('checkpoints that go wrong', () => {
     await assert.rejects(rig.node.takeCheckpoint(), (error) =>
       isOperationalError(error, 'CHECKPOINT_FAILED'),
     );
+    assert.equal(site.told.failures.length, 1);
+    await until(() => clock.sleepers > 0, 'the period is waited for');
     clock.pass(1000);
-    await until(() => site.told.failures.length === 1, 'the failure is told');
+    await until(() => site.told.failures.length === 2, 'the failure is told');
     await payOnce(rig);
     assert.equal(rig.node.status().impediment, undefined);
     failing.fails = false;
     await until(() => clock.sleepers > 0, 'it waits for its next attempt');
-    clock.pass(10_000);
+    clock.pass(20_000);
     await until(() => site.told.taken.length === 1, 'it was tried again');
     assert.equal(site.told.taken[0]?.chunksWritten, 2, 'everything was written this time');
     await rig.node.stop(0);
     await using again = await site.start();
     assert.equal(receivedByBob(again), 5n);
+  });
+
+  void it('keep no node from stopping, though their disk hangs', async () => {
+    const site = new Site();
+    const clock = new HandClock();
+    const hangs = Promise.withResolvers<void>();
+    const inner = site.told.settings(site.contents).store;
+    const store: CheckpointStore = {
+      removeLeftovers: () => inner.removeLeftovers(),
+      putChunk: () => hangs.promise,
+      publish: (position, manifest) => inner.publish(position, manifest),
+      positions: () => inner.positions(),
+      readManifest: (position) => inner.readManifest(position),
+      readChunk: (digest) => inner.readChunk(digest),
+      keepOnly: (kept) => inner.keepOnly(kept),
+    };
+    const rig = await site.start({ store }, clock);
+    await openBooks(rig.node);
+    const taking = rig.node.takeCheckpoint().catch((error: unknown) => error);
+    const stopping = rig.node.stop(500);
+    let stopped = false;
+    void stopping.then(() => (stopped = true));
+    await until(() => {
+      clock.pass(100);
+      return stopped;
+    }, 'the node has stopped');
+    assert.equal(rig.node.status().role, 'stopped');
+    assert.equal(site.contents.manifests.size, 0);
+    hangs.resolve();
+    assert.ok(isOperationalError(await taking, 'CHECKPOINT_FAILED'));
   });
 
   void it('halt a node whose journal ends before what a checkpoint proves', async () => {

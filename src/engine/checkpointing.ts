@@ -24,6 +24,9 @@ import type { OffsetNotes } from './offset-notes.ts';
 const RETRY_MS_MIN = 10_000;
 const RETRY_MS_MAX = 300_000;
 
+/** A disk that hangs must not keep the node from ending. */
+const CLOSE_MS_MAX = 1000;
+
 /** Told and measured by telemetry. */
 export interface CheckpointObserver {
   taken(taken: CheckpointTaken): void;
@@ -152,11 +155,15 @@ export class Checkpointing {
     return { checkpoints, notes };
   }
 
-  /** Nothing is taken any more; what is under way is given up. Resolves when it has ended. */
+  /**
+   * Nothing is taken any more; what is under way is given up. Resolves when it has ended, or does
+   * not end within a second. Idempotent.
+   */
   async close(): Promise<void> {
     this.#ending.abort();
-    await this.#running;
-    await this.#earlier;
+    const ended = new AbortController();
+    const ending = Promise.all([this.#running, this.#earlier]).then(() => ended.abort());
+    await Promise.race([ending, this.#options.clock.sleep(CLOSE_MS_MAX, ended.signal)]);
     await this.#checkpointer.close();
   }
 
@@ -166,15 +173,13 @@ export class Checkpointing {
     const over = new AbortController();
     const done = new AbortController();
     const waiting = clock.sleep(ms, done.signal).then(() => over.abort());
-    try {
-      if (ms > 0) await this.take(AbortSignal.any([over.signal, this.#ending.signal]));
-    } catch (error) {
-      this.#tellFailure(error);
-    } finally {
-      done.abort();
-      await waiting;
-      await this.close();
-    }
+    const taking =
+      ms > 0 ? this.take(AbortSignal.any([over.signal, this.#ending.signal])) : waiting;
+    // What keeps it from being taken has been told.
+    await Promise.race([taking.catch(() => undefined), waiting]);
+    done.abort();
+    await waiting;
+    await this.close();
   }
 
   async #removeLeftovers(): Promise<void> {
@@ -195,11 +200,8 @@ export class Checkpointing {
       const early = isRetry ? [] : [this.#due.signal];
       await clock.sleep(waitMs, AbortSignal.any([this.#ending.signal, ...early]));
       if (this.#ending.signal.aborted) return;
-      try {
-        await this.take();
-      } catch (error) {
-        this.#tellFailure(error);
-      }
+      // Whatever fails is told there, and tried again here.
+      await this.take().catch(() => undefined);
     }
   }
 
@@ -218,18 +220,15 @@ export class Checkpointing {
       settings.observer.taken(taken);
       return taken;
     } catch (error) {
-      if (isOperationalError(error)) throw error;
-      throw new OperationalError('CHECKPOINT_FAILED', { detail: reasonOf(error), cause: error });
+      const failure = isOperationalError(error)
+        ? error
+        : new OperationalError('CHECKPOINT_FAILED', { detail: reasonOf(error), cause: error });
+      if (!this.#ending.signal.aborted) {
+        this.#failures += 1;
+        settings.observer.failed(failure);
+      }
+      throw failure;
     }
-  }
-
-  #tellFailure(error: unknown): void {
-    if (this.#ending.signal.aborted) return;
-    this.#failures += 1;
-    const failure = isOperationalError(error)
-      ? error
-      : new OperationalError('CHECKPOINT_FAILED', { cause: error });
-    this.#options.settings.observer.failed(failure);
   }
 }
 

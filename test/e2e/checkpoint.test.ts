@@ -192,3 +192,46 @@ test('on a disk that is full for checkpoints payments go on, and one is taken wh
   const taken = await rig.node.takeCheckpoint();
   assert.equal(taken.position, rig.node.status().position);
 });
+
+test('when all are damaged, what was discarded from the journal is replayed, or the node halts', async () => {
+  await using folder = await TemporaryFolder.make();
+  const data = join(folder.path, 'data');
+  // Each start opens an epoch, and each epoch has a segment of its own.
+  for (let round = 0; round < 4; round++) {
+    await using node = new SpawnedNode({ data, settings: { HOLDFAST_CHECKPOINTS_KEPT: '2' } });
+    await using client = await clientOf(await node.ready());
+    if (round === 0) await openAccounts(client);
+    await payTimes(client, 5);
+    await client.checkpoints.take();
+    const { journal } = (await client.status()) as { readonly journal: { readonly first: number } };
+    assert.equal(journal.first > 1, round > 1, 'what stands before the older one is discarded');
+    await node.end('SIGKILL');
+  }
+  const whole = await startAndSee(data, 20n);
+  assert.equal(whole.replayed, 0);
+  for (const manifest of await manifestsOf(data)) await flip(manifest);
+
+  if ((await positionsDiscarded(data)).includes(1)) {
+    const { position, replayed } = await startAndSee(data, 20n);
+    assert.equal(position, 0);
+    assert.ok(replayed > 20, 'everything was replayed');
+    return;
+  }
+  await using node = new SpawnedNode({ data });
+  await assert.rejects(node.ready(), /JOURNAL_DIVERGED.*must start at position 1/s);
+});
+
+/** Positions that the journal has discarded and still keeps. */
+async function positionsDiscarded(data: string): Promise<number[]> {
+  const journal = createJournal({ directory: join(data, 'journal') });
+  const positions: number[] = [];
+  try {
+    await journal.open({ mode: 'read', signal: FOREVER });
+    for await (const batch of journal.readDiscarded(FOREVER)) {
+      positions.push(...batch.map(({ entry }) => entry.position));
+    }
+  } finally {
+    await journal.close();
+  }
+  return positions;
+}
