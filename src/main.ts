@@ -20,9 +20,11 @@ import { readTlsFiles } from './config/tls-files.ts';
 import { ledgersCommand } from './domain/commands.ts';
 import { listLedgers } from './domain/queries.ts';
 import { isSuccess } from './domain/refusals.ts';
-import { JOURNAL_DRIVERS } from './drivers/index.ts';
+import { CHECKPOINT_DRIVERS, JOURNAL_DRIVERS } from './drivers/index.ts';
 import { createClock } from './drivers/system/clock.ts';
 import { createEntropy } from './drivers/system/entropy.ts';
+import { CheckpointTelemetry } from './engine/checkpoint-telemetry.ts';
+import type { CheckpointSettings } from './engine/checkpointing.ts';
 import { HoldfastNode } from './engine/node.ts';
 import { createNodeMetrics, createTelemetryObserver } from './engine/telemetry-observer.ts';
 import { type Logger, createLogger } from './telemetry/log.ts';
@@ -116,7 +118,7 @@ function createDoors({ config, folder, logger, node, metrics }: DoorParts): Door
   const tls = readTlsFiles(config);
   const metricsText = (): Promise<string> => metrics.text();
   return {
-    http: createHttpServer({ ...common, tls, outcomeWaitMs, metricsText }),
+    http: createHttpServer({ ...common, tls, checkpoints: node, outcomeWaitMs, metricsText }),
     binary: createBinaryServer({ ...common, tls, bounds: { outcomeWaitMs } }),
   };
 }
@@ -198,24 +200,42 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
     log: (level, text) => logger[level === 'warning' ? 'warn' : 'info']({ event: 'journal' }, text),
     onAlarm: ({ kind, directory, text }) => logger.error({ event: kind, directory }, text),
   });
+  const clock = createClock();
+  const telemetry = new CheckpointTelemetry(logger, clock);
   const metrics = createNodeMetrics(
     () => node,
     release,
     () => journal.health?.(),
+    telemetry.gauges(),
   );
   const node: HoldfastNode = new HoldfastNode({
     journal,
     clusterId: folder.cluster.clusterId,
     timeline: folder.cluster.timeline,
-    clock: createClock(),
+    clock,
     entropy: createEntropy(),
     observer: createTelemetryObserver(logger, metrics),
     intakeBounds: { commandsMax: config.queueCommandsMax, bytesMax: config.queueBytesMax },
     groupCommitMs: config.groupCommitMs,
     release,
+    checkpoints: await checkpointSettings(parts, telemetry),
     onHalted: parts.onHalted,
   });
   return { node, metrics };
+}
+
+async function checkpointSettings(
+  { config, folder }: NodeParts,
+  observer: CheckpointTelemetry,
+): Promise<CheckpointSettings> {
+  const createStore = await CHECKPOINT_DRIVERS.file();
+  return {
+    store: createStore({ directory: folder.checkpointFolder }),
+    journalBytes: config.checkpointJournalBytes,
+    periodMs: config.checkpointSeconds * 1000,
+    kept: config.checkpointsKept,
+    observer,
+  };
 }
 
 type RunningNote = { readonly logger: Logger; readonly folder: string; readonly urls: Urls };

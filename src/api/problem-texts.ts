@@ -312,6 +312,9 @@ export const OPERATIONAL_ACTION: { readonly [Code in OperationalCode]: string } 
   NOT_READY: 'Send the same request again after the time in Retry-After.',
   HISTORY_INCOMPLETE:
     'Ask again after the time in Retry-After: the node is rebuilding its history. Balances and payments are not concerned.',
+  CHECKPOINT_FAILED:
+    'Nothing: the node tries again by itself, and payments go on. See its log; usually a disk is full.',
+  CHECKPOINT_CORRUPT: 'Operator: run `holdfast checkpoint verify`, then take a new checkpoint.',
   OUTCOME_UNKNOWN: `${SAME_IDS} If it was done the answer is "exists".`,
   CONFIGURATION_INVALID: 'Operator: correct the configuration.',
   DATA_FOLDER_UNUSABLE: 'Operator: see the log of the node.',

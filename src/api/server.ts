@@ -9,7 +9,7 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { AssertionFailed } from '../base/assert.ts';
 import { HTTP_BODY_BYTES_MAX } from '../base/limits.ts';
 import type { TlsFiles } from '../config/tls-files.ts';
-import type { Engine } from '../engine/contract.ts';
+import type { CheckpointControl, Engine } from '../engine/contract.ts';
 import { answerBrokenHttp, problemOf, sendProblem } from './answer-problem.ts';
 import { type KeyCheck, createKeyCheck } from './auth.ts';
 import { type BodyBudget, createBodyBudget } from './body-budget.ts';
@@ -17,6 +17,7 @@ import type { Context } from './context.ts';
 import { ApiProblem, inputProblem } from './problems.ts';
 import { accountQueryRoutes } from './routes/account-queries.ts';
 import { accountRoutes } from './routes/accounts.ts';
+import { checkpointRoutes } from './routes/checkpoints.ts';
 import { probeRoutes, statusRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledgers.ts';
 import { postingRoutes } from './routes/postings.ts';
@@ -38,6 +39,8 @@ export type ApiLogger = { error(fields: object, message: string): void };
 export type HttpServerOptions = {
   readonly engine: Engine;
   readonly apiKey: string;
+  /** Without it requests for checkpoints are answered `not_ready`. */
+  readonly checkpoints?: CheckpointControl;
   /** The text of /metrics. */
   readonly metricsText: () => Promise<string>;
   readonly logger: ApiLogger;
@@ -89,7 +92,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     bodyBytesMax: options.bodyBytesMax ?? HTTP_BODY_BYTES_MAX,
     bodyBytesInFlightMax: options.bodyBytesInFlightMax ?? BODY_BYTES_IN_FLIGHT_MAX_DEFAULT,
   });
-  addRoutes(app, context, createKeyCheck(options.apiKey), budget);
+  addRoutes({ app, context, checkKey: createKeyCheck(options.apiKey), budget, options });
   let closed: Promise<void> | undefined;
   return {
     app,
@@ -148,12 +151,15 @@ function createApp(options: HttpServerOptions): FastifyInstance {
   });
 }
 
-function addRoutes(
-  app: FastifyInstance,
-  context: Context,
-  checkKey: KeyCheck,
-  budget: BodyBudget,
-): void {
+type RouteParts = {
+  readonly app: FastifyInstance;
+  readonly context: Context;
+  readonly checkKey: KeyCheck;
+  readonly budget: BodyBudget;
+  readonly options: HttpServerOptions;
+};
+
+function addRoutes({ app, context, checkKey, budget, options }: RouteParts): void {
   const unrouted = rememberRoutes(app);
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('Request-Id', request.id);
@@ -176,6 +182,7 @@ function addRoutes(
     transferQueryRoutes(keyed, context);
     postingRoutes(keyed, context);
     statusRoutes(keyed, context);
+    checkpointRoutes(keyed, options.checkpoints);
     done();
   });
 

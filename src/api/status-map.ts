@@ -139,6 +139,8 @@ export const OPERATIONAL_STATUS: { readonly [Code in OperationalCode]: Operation
   SHUTTING_DOWN: { status: 503, retryAfterSeconds: 1 },
   NOT_READY: { status: 503, retryAfterSeconds: 1 },
   HISTORY_INCOMPLETE: { status: 503, retryAfterSeconds: 5 },
+  CHECKPOINT_FAILED: { status: 503, retryAfterSeconds: 10 },
+  CHECKPOINT_CORRUPT: { status: 503, retryAfterSeconds: 60 },
   OUTCOME_UNKNOWN: { status: 503, retryAfterSeconds: 1 },
   CONFIGURATION_INVALID: { status: 500, retryAfterSeconds: 60 },
   DATA_FOLDER_UNUSABLE: { status: 503, retryAfterSeconds: 60 },

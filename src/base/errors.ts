@@ -73,6 +73,16 @@ export const OPERATIONAL_ERRORS = {
     outcome: 'none',
     text: 'A part of the history that the answer needs is missing on this node or being rebuilt.',
   },
+  CHECKPOINT_FAILED: {
+    retryable: true,
+    outcome: 'none',
+    text: 'No checkpoint could be taken; payments are not concerned.',
+  },
+  CHECKPOINT_CORRUPT: {
+    retryable: false,
+    outcome: 'none',
+    text: 'A checkpoint is damaged or incomplete, or belongs to another journal.',
+  },
   OUTCOME_UNKNOWN: {
     retryable: true,
     outcome: 'unknown',

@@ -96,6 +96,13 @@ export type PostingsApi = {
   revert(id: bigint, options?: CallOptions): Promise<Created<PostingView>>;
 };
 
+export type CheckpointsApi = {
+  /** Takes one now; answers when it is there. Payments go on meanwhile. */
+  take(options?: CallOptions): Promise<JsonObject>;
+  /** Newest first (docs/reference/http-api.md). */
+  list(options?: CallOptions): Promise<JsonObject>;
+};
+
 export type Client = AsyncDisposable & {
   readonly url: string;
   readonly counters: Readonly<ClientCounters>;
@@ -111,6 +118,7 @@ export type Client = AsyncDisposable & {
   /** All that fit, page by page as they are taken. */
   listTransfers(query: HttpQuery, options?: CallOptions): AsyncIterable<TransferView>;
   listAccounts(query: HttpQuery, options?: CallOptions): AsyncIterable<AccountView>;
+  readonly checkpoints: CheckpointsApi;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
   status(options?: CallOptions): Promise<JsonObject>;
   /** The node has moved: later attempts of all calls, also of waiting ones, go to this address. */
@@ -134,6 +142,7 @@ export function createClient(options: ClientOptions): Client {
     transferPages: (query, call) => allPages(query, (at) => queryTransfers(transport, at, call)),
     listTransfers: (query, call) => listAll(query, (at) => queryTransfers(transport, at, call)),
     listAccounts: (query, call) => listAll(query, (at) => queryAccounts(transport, at, call)),
+    checkpoints: checkpointsApi(transport),
     status: async (call) => {
       const answer = await transport.send({ ...call, ...reading('/v1/status') });
       return answer.body as JsonObject;
@@ -246,6 +255,18 @@ async function sendBatchText(
   const path = `/v1/${kind}s/batch`;
   const answer = await transport.send({ ...call, method: 'POST', kind: 'write', path, bodyText });
   return batchAnswer(answer, kind);
+}
+
+function checkpointsApi(transport: Transport): CheckpointsApi {
+  const path = '/v1/checkpoints';
+  return {
+    async take(call) {
+      return (await transport.send({ ...call, ...writing(path, {}) })).body as JsonObject;
+    },
+    async list(call) {
+      return (await transport.send({ ...call, ...reading(path) })).body as JsonObject;
+    },
+  };
 }
 
 async function setFrozen(

@@ -124,6 +124,24 @@ export const SETTINGS = {
     { min: 0, max: 600_000 },
     'how long a stopping node waits for requests under way',
   ),
+  checkpointJournalBytes: integer(
+    'HOLDFAST_CHECKPOINT_JOURNAL_BYTES',
+    256 * MIB,
+    { min: 64 * 1024, max: 1024 * 1024 * MIB },
+    'a checkpoint is taken after so many bytes of journal',
+  ),
+  checkpointSeconds: integer(
+    'HOLDFAST_CHECKPOINT_SECONDS',
+    300,
+    { min: 1, max: 86_400 },
+    'and after so many seconds in which something changed',
+  ),
+  checkpointsKept: integer(
+    'HOLDFAST_CHECKPOINTS_KEPT',
+    3,
+    { min: 1, max: 1000 },
+    'checkpoints that are kept',
+  ),
   logLevel: oneOf('HOLDFAST_LOG_LEVEL', 'info', LOG_LEVELS, 'what is logged'),
 } as const;
 

@@ -25,6 +25,7 @@ export type ClusterIdentity = {
 export type DataFolder = {
   readonly folder: string;
   readonly journalFolder: string;
+  readonly checkpointFolder: string;
   readonly cluster: ClusterIdentity;
   readonly apiKey: string;
   readonly apiKeyFile: string;
@@ -59,7 +60,8 @@ export function openDataFolder(
     createFile(apiKeyFile, `${KEY_PREFIX}${randomBytes(24).toString('base64url')}\n`, 0o600);
   }
   const apiKey = readKey(apiKeyFile);
-  return { folder, journalFolder, cluster, apiKey, apiKeyFile, isNew };
+  const checkpointFolder = join(folder, 'checkpoints');
+  return { folder, journalFolder, checkpointFolder, cluster, apiKey, apiKeyFile, isNew };
 }
 
 function readKey(file: string): string {

@@ -34,8 +34,14 @@ export type CapturedChunk = {
   readonly bytes: number;
 };
 
-/** `isChanged` = false: byte for byte what the last completed capture of this state had there. */
-export type PlannedChunk = CapturedChunk & { readonly isChanged: boolean };
+/**
+ * `isChanged` = false: byte for byte what the last completed capture of this state had there. It is
+ * copied only when it is wanted (`isCopied`).
+ */
+export type PlannedChunk = CapturedChunk & {
+  readonly isChanged: boolean;
+  readonly isCopied: boolean;
+};
 
 type Step = PlannedChunk & { readonly plan: ChunkToCopy };
 
@@ -51,32 +57,34 @@ export class Capture {
   #next = 0;
   #ended = false;
 
-  /** Begins: between two commands, never inside one. */
-  constructor(state: DomainState) {
+  /**
+   * Begins: between two commands, never inside one. Unchanged chunks that are `wanted` are copied
+   * as well.
+   */
+  constructor(
+    state: DomainState,
+    wanted: (table: TableName, number: number) => boolean = () => false,
+  ) {
     this.#kernel = state.ledger;
     this.head = captureHead(state);
     this.#steps = TABLES.flatMap((table) => {
       const { records, count } = tableOf(state.ledger, table);
-      return records.beginCopy(count).map((plan): Step => {
-        const { chunk: number, bytes, isChanged } = plan;
-        return { table, number, bytes, isChanged, plan };
+      const plans = records.beginCopy(count, (number) => wanted(table, number));
+      return plans.map((plan): Step => {
+        const { chunk: number, bytes, isChanged, isCopied } = plan;
+        return { table, number, bytes, isChanged, isCopied, plan };
       });
     });
     this.chunks = this.#steps;
   }
 
-  /** Bytes that have to be copied. */
-  get bytesToCopy(): number {
-    return this.#steps.reduce((sum, { isChanged, bytes }) => sum + (isChanged ? bytes : 0), 0);
-  }
-
   /**
-   * Copies the next changed chunk to the front of `target`, which has room for the largest and
+   * Copies the next chunk in question to the front of `target`, which has room for the largest and
    * begins at a multiple of 4; undefined when all have been copied.
    */
-  step(target: Uint8Array): CapturedChunk | undefined {
+  step(target: Uint8Array): PlannedChunk | undefined {
     assert(!this.#ended, 'a capture that has ended is not copied on');
-    while (this.#steps[this.#next]?.isChanged === false) this.#next += 1;
+    while (this.#steps[this.#next]?.isCopied === false) this.#next += 1;
     const step = this.#steps[this.#next];
     if (step === undefined) return undefined;
     this.#next += 1;

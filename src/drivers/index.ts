@@ -1,8 +1,11 @@
 // The explicit table of drivers: name -> lazy import. Nothing registers itself, and an engine's
 // client library is loaded only where that engine is used.
 
+import type { CheckpointStore } from '../ports/checkpoint-store.ts';
 import type { Journal } from '../ports/journal.ts';
+import type { FileCheckpointOptions } from './file/checkpoint-store.ts';
 import type { FileJournalOptions } from './file/options.ts';
+import type { MemoryCheckpointOptions } from './memory/checkpoint-store.ts';
 import type { MemoryJournalOptions } from './memory/options.ts';
 
 /** Options by driver name. */
@@ -21,4 +24,22 @@ type JournalDrivers = {
 export const JOURNAL_DRIVERS: JournalDrivers = {
   memory: async () => (await import('./memory/driver.ts')).createJournal,
   file: async () => (await import('./file/driver.ts')).createJournal,
+};
+
+/** Options by driver name. */
+export type CheckpointDriverOptions = {
+  readonly memory: MemoryCheckpointOptions;
+  readonly file: FileCheckpointOptions;
+};
+export type CheckpointDriverName = keyof CheckpointDriverOptions;
+
+type CheckpointDrivers = {
+  readonly [Name in CheckpointDriverName]: () => Promise<
+    (options: CheckpointDriverOptions[Name]) => CheckpointStore
+  >;
+};
+
+export const CHECKPOINT_DRIVERS: CheckpointDrivers = {
+  memory: async () => (await import('./memory/checkpoint-store.ts')).createCheckpointStore,
+  file: async () => (await import('./file/checkpoint-store.ts')).createCheckpointStore,
 };

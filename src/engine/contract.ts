@@ -4,6 +4,7 @@
 import type { OperationalCode, OperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
+import type { CheckpointTaken } from '../recovery/checkpointer.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { History } from '../history/contract.ts';
 
@@ -60,6 +61,32 @@ export interface Asked {
    * numbered and so will not happen. Nothing where it has heard already.
    */
   abandon(): void;
+}
+
+type StoredCheckpoint = {
+  readonly position: number;
+  readonly epoch: number;
+  /** Unix milliseconds. */
+  readonly createdMs: number;
+  readonly release: string;
+  /** Manifest and chunks; chunks may be shared with others. */
+  readonly bytes: number;
+  readonly chunks: number;
+  readonly transfersAccepted: number;
+};
+
+export type StoredCheckpoints = {
+  /** Newest first. */
+  readonly checkpoints: readonly StoredCheckpoint[];
+  /** What is wrong with others. */
+  readonly notes: readonly string[];
+};
+
+/** Checkpoints by hand. Both reject with NOT_READY on a node that does not lead. */
+export interface CheckpointControl {
+  /** Also rejects with CHECKPOINT_FAILED; payments are not concerned. */
+  takeCheckpoint(): Promise<CheckpointTaken>;
+  storedCheckpoints(): Promise<StoredCheckpoints>;
 }
 
 export interface Engine {

@@ -5,24 +5,35 @@
 import { toHex } from '../base/entry.ts';
 import { OperationalError, isOperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
-import { assertBooksBalanceFully } from '../domain/domain.ts';
+import { createState } from '../domain/domain.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { Journal, StoredEntry } from '../ports/journal.ts';
 import { ABSENT_HISTORY } from '../history/absent.ts';
-import { ReaderRule } from '../recovery/reader-rule.ts';
-import { Replica } from '../recovery/replica.ts';
+import type { CheckpointTaken } from '../recovery/checkpointer.ts';
+import { type CommandListener, Replica } from '../recovery/replica.ts';
 import { type Appender, createAppender } from './appender.ts';
+import { type CheckpointSettings, Checkpointing } from './checkpointing.ts';
 import { ClockGuard } from './clock-guard.ts';
-import type { Asked, Engine, NodeRole, NodeStatus, SubmitResult, Waiter } from './contract.ts';
+import type {
+  Asked,
+  CheckpointControl,
+  Engine,
+  NodeRole,
+  NodeStatus,
+  StoredCheckpoints,
+  SubmitResult,
+  Waiter,
+} from './contract.ts';
 import { Intake, type IntakeBounds } from './intake.ts';
 import type { EngineObserver } from './observer.ts';
+import { OffsetNotes } from './offset-notes.ts';
 import { submitByAsking } from './promised.ts';
 import { type AppliedListener, Publisher } from './publisher.ts';
 import { type CandidateOptions, openEpoch } from './roles/candidate.ts';
 import { Leading } from './roles/leading.ts';
-import { recover } from './roles/recovering.ts';
+import { type Restored, restoreFromNewest } from './roles/restoring.ts';
 import { Sequencer } from './sequencer.ts';
 
 /** Roles in which the state is the books at a position (DESIGN 8). */
@@ -41,23 +52,33 @@ export type NodeOptions = {
   readonly intakeBounds: IntakeBounds;
   readonly groupCommitMs: number;
   readonly release: string;
+  /** Without them every start reads the journal from its beginning. */
+  readonly checkpoints?: CheckpointSettings;
+  /** Hears of every command that is applied, replays included. */
+  readonly onCommand?: CommandListener;
   /** The node has halted and cannot go on; the process should end. Called once. */
   readonly onHalted: (error: unknown) => void;
 };
 
-export class HoldfastNode implements Engine {
+export class HoldfastNode implements Engine, CheckpointControl {
   readonly history = ABSENT_HISTORY;
   readonly #options: NodeOptions;
-  readonly #replica = new Replica();
+  /** The journal, with a note of where the last entries stand. */
+  readonly #journal: Journal;
+  readonly #offsets = new OffsetNotes();
+  #replica: Replica;
   readonly #intake: Intake;
   readonly #publisher = new Publisher();
   readonly #ending = new AbortController();
   #leading: Leading | undefined;
+  #checkpointing: Checkpointing | undefined;
   #role: NodeRole = 'starting';
   #reason = 'The process has started.';
   #roleSinceMs: number;
   #epoch = 0;
   #tornBytesCut = 0;
+  /** While recovering: the last position applied. */
+  #replayed = 0;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   /** What keeps this node from opening its epoch; later ones are the leader's. */
@@ -65,6 +86,8 @@ export class HoldfastNode implements Engine {
 
   constructor(options: NodeOptions) {
     this.#options = options;
+    this.#journal = this.#offsets.noting(options.journal);
+    this.#replica = new Replica(createState(), options.onCommand);
     this.#roleSinceMs = Number(options.clock.nowNs() / 1_000_000n);
     this.#intake = new Intake(options.intakeBounds, () => this.#leading?.wake());
     this.#publisher.subscribe((applied) => options.observer.applied(applied));
@@ -93,7 +116,7 @@ export class HoldfastNode implements Engine {
   }
 
   status(): NodeStatus {
-    const bounds = this.#options.journal.bounds();
+    const bounds = this.#journal.bounds();
     return {
       role: this.#role,
       reason: this.#reason,
@@ -101,7 +124,7 @@ export class HoldfastNode implements Engine {
       clusterId: toHex(this.#options.clusterId),
       timeline: this.#options.timeline,
       epoch: this.#epoch,
-      position: this.#replica.position,
+      position: this.#role === 'recovering' ? this.#replayed : this.#replica.position,
       journalFirst: bounds.first,
       journalLast: bounds.last,
       queuedCommands: this.#intake.commands,
@@ -109,6 +132,23 @@ export class HoldfastNode implements Engine {
       impediment: (this.#leading?.impediment ?? this.#impediment)?.code,
       tornBytesCut: this.#tornBytesCut,
     };
+  }
+
+  /** Rejects with NOT_READY or CHECKPOINT_FAILED; payments are not concerned. */
+  async takeCheckpoint(): Promise<CheckpointTaken> {
+    return await this.#checkpointsOf().take();
+  }
+
+  /** The checkpoints that are there; rejects with NOT_READY. */
+  async storedCheckpoints(): Promise<StoredCheckpoints> {
+    return await this.#checkpointsOf().stored();
+  }
+
+  #checkpointsOf(): Checkpointing {
+    if (this.#checkpointing !== undefined && this.#role === 'leading') return this.#checkpointing;
+    const why =
+      this.#options.checkpoints === undefined ? 'it has no place for checkpoints' : this.#reason;
+    throw new OperationalError('NOT_READY', { detail: `This node is ${this.#role}: ${why}` });
   }
 
   /**
@@ -137,35 +177,49 @@ export class HoldfastNode implements Engine {
       this.#ending.abort();
       await this.#starting?.catch(() => undefined);
     }
+    const { clock } = this.#options;
+    const untilMs = clock.monotonicMs() + drainMs;
     if (this.#leading !== undefined && this.#role === 'leading') {
       this.#become('draining', 'The node was asked to stop.');
       this.#intake.close(new OperationalError('SHUTTING_DOWN'));
-      await Promise.race([
-        this.#leading.drain(),
-        this.#options.clock.sleep(drainMs, this.#ending.signal),
-      ]);
+      await Promise.race([this.#leading.drain(), clock.sleep(drainMs, this.#ending.signal)]);
       this.#leading.abandon(new OperationalError('SHUTTING_DOWN'));
+      if (!this.#isHalted()) await this.#checkpointing?.finish(untilMs - clock.monotonicMs());
     }
     this.#ending.abort();
-    await this.#options.journal.close();
+    await this.#checkpointing?.close();
+    await this.#journal.close();
     if (this.#role !== 'halted') this.#become('stopped', 'The node was asked to stop.');
   }
 
+  /** A drain can end by a halt; nobody takes a checkpoint of what has halted. */
+  #isHalted(): boolean {
+    return this.#role === 'halted';
+  }
+
   async #recoverAndLead(): Promise<void> {
-    const { journal, clock, clusterId, timeline } = this.#options;
+    const { clock, clusterId, timeline, checkpoints, onCommand } = this.#options;
+    const journal = this.#journal;
     const signal = this.#ending.signal;
     this.#become('recovering', 'The journal is being read.');
-    const opening = await journal.open({ mode: 'write', signal });
-    this.#tornBytesCut = opening.tornBytes;
-    const rule = new ReaderRule({ kind: 'genesis', clusterId, timeline });
-    const recovered = await recover({
+    const restored = await restoreFromNewest({
       journal,
-      rule,
-      replica: this.#replica,
-      onProgress: (position) => this.#options.observer.replayed(position),
+      store: checkpoints?.store,
+      history: { clusterId, timeline },
+      onCommand,
+      onNote: (text) => checkpoints?.observer.noted(text),
+      onProgress: (position) => {
+        this.#replayed = position;
+        this.#options.observer.replayed(position);
+      },
       signal,
     });
-    assertBooksBalanceFully(this.#replica.state);
+    const { rule, recovered } = restored;
+    this.#replica = restored.replica;
+    this.#tornBytesCut = restored.tornBytes;
+    const begun = restored.manifest;
+    const behind = restored.replica.position - (begun?.place.position ?? 0);
+    checkpoints?.observer.restored(begun?.place.position ?? 0, begun?.createdMs ?? 0, behind);
     const clockGuard = new ClockGuard(clock);
     const opened = await this.#openEpoch({
       journal,
@@ -193,7 +247,30 @@ export class HoldfastNode implements Engine {
       clockGuard,
       opening: opened.entry,
     });
+    this.#beginCheckpoints(restored, opened);
     this.#lead(sequencer, appender);
+  }
+
+  #beginCheckpoints(restored: Restored, head: StoredEntry): void {
+    const { checkpoints, clock, clusterId, timeline, release } = this.#options;
+    if (checkpoints === undefined) return;
+    const checkpointing = new Checkpointing(
+      {
+        settings: checkpoints,
+        replica: this.#replica,
+        journal: this.#journal,
+        offsets: this.#offsets,
+        history: { clusterId, timeline },
+        clock,
+        release,
+        restored: restored.manifest,
+        bytesApplied: restored.recovered.bytesApplied,
+      },
+      head,
+    );
+    this.#publisher.subscribe(({ entry }) => checkpointing.applied(entry));
+    checkpointing.start();
+    this.#checkpointing = checkpointing;
   }
 
   /** A full disk keeps a node from opening its epoch, not from being read. */
@@ -246,6 +323,7 @@ export class HoldfastNode implements Engine {
       cause: error,
     });
     this.#intake.close(refusal);
+    void this.#checkpointing?.close();
     // Before anybody hears of it: who hears may look at the books at once.
     this.#become('halted', reason);
     this.#leading?.abandon(refusal);

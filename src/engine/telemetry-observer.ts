@@ -6,7 +6,7 @@ import { CREATED, REFUSAL } from '../domain/refusals.ts';
 import { counts } from '../domain/queries.ts';
 import type { JournalHealth } from '../ports/journal.ts';
 import type { Logger } from '../telemetry/log.ts';
-import { Metrics } from '../telemetry/metrics.ts';
+import { type GaugeReading, Metrics } from '../telemetry/metrics.ts';
 import type { Engine, NodeRole } from './contract.ts';
 import type { EngineObserver, RoleChange } from './observer.ts';
 import type { AppliedEntry } from './publisher.ts';
@@ -31,6 +31,7 @@ export function createNodeMetrics(
   engine: () => Engine,
   release: string,
   journalHealth: () => JournalHealth | undefined = () => undefined,
+  more: readonly GaugeReading[] = [],
 ): Metrics {
   const placesIn = (state: JournalPlaceState): number =>
     journalHealth()?.places.filter((place) => place.state === state).length ?? 0;
@@ -82,6 +83,7 @@ export function createNodeMetrics(
         'Ids whose time lies before this are answered id_expired.',
         (e) => counts(e.state).edgeSeconds,
       ),
+      ...more,
     ],
   });
 }

@@ -11,7 +11,7 @@ import { type DomainState, apply, createState, stateMix } from '../domain/domain
 import type { Outcome } from '../domain/outcome.ts';
 
 /** Outcome digests kept for comparison: a leader names one of the last few positions. */
-const DIGESTS_KEPT = 256;
+export const DIGESTS_KEPT = 256;
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');
@@ -19,6 +19,13 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 
 /** Called right after each command, while the state still knows what the command accepted. */
 export type CommandListener = (command: Command, outcome: Outcome, position: number) => void;
+
+/** Where a replica stands: what a checkpoint writes down beside the state. */
+export type ReplicaPlace = {
+  readonly position: number;
+  /** Outcome digests by position, in rising order; the last one is that of `position`. */
+  readonly outcomeDigests: ReadonlyMap<number, Uint8Array>;
+};
 
 export class Replica {
   readonly state: DomainState;
@@ -30,6 +37,21 @@ export class Replica {
   constructor(state: DomainState = createState(), onCommand?: CommandListener) {
     this.state = state;
     this.#onCommand = onCommand;
+  }
+
+  /** A replica that goes on from a checkpoint as the one went on that it was taken of. */
+  static at(place: ReplicaPlace, state: DomainState, onCommand?: CommandListener): Replica {
+    const replica = new Replica(state, onCommand);
+    const digest = place.outcomeDigests.get(place.position);
+    assert(digest !== undefined, 'the outcome digest of the position is among those kept');
+    replica.#position = place.position;
+    replica.#outcomeDigest = digest;
+    for (const [position, known] of place.outcomeDigests) replica.#digests.set(position, known);
+    return replica;
+  }
+
+  get place(): ReplicaPlace {
+    return { position: this.#position, outcomeDigests: new Map(this.#digests) };
   }
 
   /** Position of the last applied entry. */

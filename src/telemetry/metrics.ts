@@ -3,7 +3,7 @@
 
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client';
 
-type GaugeReading = {
+export type GaugeReading = {
   readonly name: string;
   readonly help: string;
   readonly read: () => number;

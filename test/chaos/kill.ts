@@ -1,7 +1,7 @@
-// `npm run chaos -- --kills N [--workload NAME] [--directories N] [--seed S]
-// [--json]`: a real node under real load, killed with SIGKILL and started again at once, half of the times at a random instant and half in
-// the middle of a write (striker.ts); the shape of the load changes from kill to kill (workload.ts;
-// --workload keeps one). Afterwards the exact checker compares every answer that any client got
+// `npm run chaos -- --kills N [--workload NAME] [--directories N] [--seed S] [--json]`: a real node
+// under real load, killed with SIGKILL and started again at once, at random instants and, where the
+// load has large batches, in the middle of a write (striker.ts); the shape of the load changes from
+// kill to kill (workload.ts; --workload keeps one). Afterwards the exact checker compares every answer that any client got
 // with the journal replayed on the naive model. On a mismatch the history is kept in a file, and
 // `npm run chaos -- --judge FILE` judges it again.
 
@@ -20,6 +20,15 @@ import { readHistoryFile, writeHistory } from '../model/history-file.ts';
 import { type Addresses, Recorder } from './recorder.ts';
 import { strikeWriting } from './striker.ts';
 import { HOLD_SECONDS_MAX, SHAPES, SHAPE_NAMES, type ShapeName, Workload } from './workload.ts';
+
+/**
+ * Checkpoints all the time, so that kills hit them as well. All are kept: then the journal discards
+ * nothing, and the judge reads it whole.
+ */
+const CHECKPOINT_SETTINGS = {
+  HOLDFAST_CHECKPOINT_JOURNAL_BYTES: String(64 * 1024),
+  HOLDFAST_CHECKPOINTS_KEPT: '1000',
+};
 
 const WORKERS = 16;
 const LIFE_MS_MIN = 60;
@@ -176,7 +185,10 @@ class Victim {
   constructor(folder: string, directories: number) {
     this.#folder = folder;
     const further = Array.from({ length: directories - 1 }, (_, i) => join(folder, `more-${i}`));
-    this.#settings = further.length > 0 ? { HOLDFAST_JOURNAL_DIRECTORIES: further.join(',') } : {};
+    this.#settings = {
+      ...CHECKPOINT_SETTINGS,
+      ...(further.length > 0 ? { HOLDFAST_JOURNAL_DIRECTORIES: further.join(',') } : {}),
+    };
     this.#crash.promise.catch(() => undefined);
   }
 

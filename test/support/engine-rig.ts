@@ -18,6 +18,7 @@ import {
 import { CREATED } from '../../src/domain/refusals.ts';
 import { createJournal } from '../../src/drivers/memory/driver.ts';
 import type { MemoryLog } from '../../src/drivers/memory/memory-log.ts';
+import type { CheckpointSettings } from '../../src/engine/checkpointing.ts';
 import type { SubmitResult } from '../../src/engine/contract.ts';
 import { HoldfastNode } from '../../src/engine/node.ts';
 import type { EngineObserver } from '../../src/engine/observer.ts';
@@ -91,6 +92,7 @@ export type RigOptions = {
   readonly commandsMax?: number;
   readonly clock?: HandClock;
   readonly clusterId?: Uint8Array;
+  readonly checkpoints?: CheckpointSettings;
 };
 
 let nonces = 0;
@@ -109,6 +111,7 @@ export function makeNode(journal: Journal, options: RigOptions = {}): Rig {
     intakeBounds: { commandsMax: options.commandsMax ?? 1000, bytesMax: 64 * 1024 * 1024 },
     groupCommitMs: 1,
     release: 'test',
+    ...(options.checkpoints === undefined ? {} : { checkpoints: options.checkpoints }),
     onHalted: (error) => halts.push(error),
   });
   return { node, clock, halts, [Symbol.asyncDispose]: () => node.stop(0) };

@@ -88,7 +88,8 @@ export class HoldTable {
       const words = this.records.wordsOf(slot);
       const first = this.records.offsetOf(slot);
       if ((words[first + HoldWord.timestampNs]! | words[first + HoldWord.timestampNs + 1]!) === 0) {
-        // The chain of free slots is nobody's copy: another order of them is the same state.
+        // The chain of free slots may come in another order: it is the same state.
+        this.records.beforeWrite(slot);
         words[first] = this.#freeHead;
         this.#freeHead = slot + 1;
         continue;

@@ -2,8 +2,8 @@
 // chunk can be copied later and still show that moment. Memory follows what is touched, not the
 // size of the chunk.
 
-/** Records are kept in pieces, so that no single one is larger than 128 KiB of transfers. */
-const PIECE_BITS = 10;
+/** Records are kept in pieces, so that few of them cost little memory. */
+const PIECE_BITS = 7;
 const PIECE_RECORDS = 1 << PIECE_BITS;
 const PIECE_MASK = PIECE_RECORDS - 1;
 

@@ -95,6 +95,26 @@ void describe('record chunks that are copied', () => {
     assert.deepEqual(bench.checkpoint(), [0]);
   });
 
+  void it('copy what is wanted although it has not changed, as it was', () => {
+    const bench = new Bench();
+    bench.fill(2 * CHUNK_RECORDS);
+    bench.checkpoint();
+    const plan = bench.records.beginCopy(bench.count, (chunk) => chunk === 1);
+    assert.deepEqual(
+      plan.map(({ isChanged, isCopied }) => [isChanged, isCopied]),
+      [
+        [false, false],
+        [false, true],
+      ],
+    );
+    bench.write(CHUNK_RECORDS, 5);
+    const copy = new Uint8Array(plan[1]!.bytes);
+    bench.records.copy(plan[1]!, copy);
+    bench.records.endCopy(true);
+    assert.equal(valuesOf(copy, CHUNK_RECORDS).words[0], CHUNK_RECORDS + 1);
+    assert.deepEqual(bench.checkpoint(), [1]);
+  });
+
   void it('take over a copy, which then counts as unchanged', () => {
     const source = new Bench();
     source.fill(CHUNK_RECORDS + 3);

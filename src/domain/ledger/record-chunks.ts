@@ -30,6 +30,8 @@ export type ChunkToCopy = {
   readonly bytes: number;
   /** False: it is byte for byte what was copied the last time. */
   readonly isChanged: boolean;
+  /** Whether it is to be copied: what has changed, and what is wanted. */
+  readonly isCopied: boolean;
 };
 
 export class RecordChunks {
@@ -77,8 +79,11 @@ export class RecordChunks {
     return records * (4 * this.recordWords + (this.#statuses === undefined ? 0 : 1));
   }
 
-  /** From here on the first `recordCount` records can be copied as they stand now. */
-  beginCopy(recordCount: number): ChunkToCopy[] {
+  /**
+   * From here on the first `recordCount` records can be copied as they stand now: chunks that have
+   * changed, and those that are `wanted` all the same.
+   */
+  beginCopy(recordCount: number, wanted: (chunk: number) => boolean = () => false): ChunkToCopy[] {
     assert(this.#copying === undefined, 'a table is copied once at a time');
     const count = Math.ceil(recordCount / CHUNK_RECORDS);
     assert(count === this.chunks.length, 'every chunk of a table has records in use');
@@ -88,18 +93,19 @@ export class RecordChunks {
       const records = Math.min(CHUNK_RECORDS, recordCount - chunk * CHUNK_RECORDS);
       const isChanged =
         this.#watches[chunk] !== Watch.clean || this.#recordsCopied[chunk] !== records;
-      if (isChanged) {
+      const isCopied = isChanged || wanted(chunk);
+      if (isCopied) {
         this.#watches[chunk] = Watch.held;
         this.#copying.add(chunk);
       }
-      plan.push({ chunk, records, bytes: this.copyBytes(records), isChanged });
+      plan.push({ chunk, records, bytes: this.copyBytes(records), isChanged, isCopied });
     }
     return plan;
   }
 
-  /** Copies a changed chunk as it was at `beginCopy`; `target` has its size, 4-byte aligned. */
+  /** Copies a chunk as it was at `beginCopy`; `target` has its size, 4-byte aligned. */
   copy({ chunk, records, bytes }: ChunkToCopy, target: Uint8Array): void {
-    assert(this.#watches[chunk] === Watch.held, 'a changed chunk is copied once');
+    assert(this.#watches[chunk] === Watch.held, 'a chunk is copied once');
     assert(target.byteLength === bytes, 'the copy of a chunk has its size');
     const words = new Uint32Array(target.buffer, target.byteOffset, records * this.recordWords);
     words.set(this.chunks[chunk]!.subarray(0, words.length));

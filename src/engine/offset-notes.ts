@@ -1,0 +1,37 @@
+// Remembers where the last entries stand in the journal's engine: a checkpoint stores the offset of
+// its head, and that is known only to whoever appended it. A journal in front of the journal, so
+// that the stations of the road need not carry offsets along.
+
+import { APPENDS_IN_FLIGHT_MAX } from '../base/limits.ts';
+import type { EngineOffset, Journal } from '../ports/journal.ts';
+
+/** More than can be appended ahead of the last applied entry. */
+const NOTES_KEPT = 4 * APPENDS_IN_FLIGHT_MAX;
+
+export class OffsetNotes {
+  readonly #offsets = new Map<number, EngineOffset>();
+
+  /** The offset of an entry that was appended not long ago. */
+  of(position: number): EngineOffset | undefined {
+    return this.#offsets.get(position);
+  }
+
+  /** Does what `inner` does, and notes each append before its caller hears of it. */
+  noting(inner: Journal): Journal {
+    return {
+      guarantees: inner.guarantees,
+      open: (options) => inner.open(options),
+      append: (entry) =>
+        inner.append(entry).then((offset) => {
+          this.#offsets.set(entry.position, offset);
+          this.#offsets.delete(entry.position - NOTES_KEPT);
+          return offset;
+        }),
+      read: (options) => inner.read(options),
+      bounds: () => inner.bounds(),
+      discardThrough: (position) => inner.discardThrough(position),
+      readDiscarded: (signal) => inner.readDiscarded(signal),
+      close: () => inner.close(),
+    };
+  }
+}
