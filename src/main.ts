@@ -1,6 +1,7 @@
 // The only place that wires things together: one process, one node, its journal and its doors.
 
 import { flushCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { type BinaryServer, createBinaryServer } from './api/binary/server.ts';
 import { type HttpServer, createHttpServer } from './api/server.ts';
 import { OperationalError } from './base/errors.ts';
@@ -22,8 +23,10 @@ import { isSuccess } from './domain/refusals.ts';
 import { JOURNAL_DRIVERS } from './drivers/index.ts';
 import { createClock } from './drivers/system/clock.ts';
 import { createEntropy } from './drivers/system/entropy.ts';
+import { startRepair } from './engine/history-repair.ts';
 import { HoldfastNode } from './engine/node.ts';
 import { createNodeMetrics, createTelemetryObserver } from './engine/telemetry-observer.ts';
+import { JournalHistory } from './history/journal-history.ts';
 import { type Logger, createLogger } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
@@ -171,7 +174,8 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
     lockWaitMs: config.lockWaitMs,
     log: (level, text) => logger[level === 'warning' ? 'warn' : 'info']({ event: 'journal' }, text),
   });
-  const metrics = createNodeMetrics(() => node, release);
+  const history = createHistory(parts);
+  const metrics = createNodeMetrics(() => node, release, history.figures);
   const node: HoldfastNode = new HoldfastNode({
     journal,
     clusterId: folder.cluster.clusterId,
@@ -179,12 +183,25 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
     clock: createClock(),
     entropy: createEntropy(),
     observer: createTelemetryObserver(logger, metrics),
+    history,
     intakeBounds: { commandsMax: config.queueCommandsMax, bytesMax: config.queueBytesMax },
     groupCommitMs: config.groupCommitMs,
     release,
     onHalted: parts.onHalted,
   });
   return { node, metrics };
+}
+
+/** What it lacks it reads from the journal, by a thread that has a journal of its own. */
+function createHistory({ folder, logger }: NodeParts): JournalHistory {
+  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  const url = new URL(`./drivers/file/driver${ending}`, import.meta.url).href;
+  const journal = { url, options: { directory: folder.journalFolder } };
+  return new JournalHistory({
+    folder: join(folder.folder, 'history'),
+    log: (level, text) => logger[level === 'warning' ? 'warn' : 'info']({ event: 'history' }, text),
+    startRepair: (job) => startRepair(journal, job),
+  });
 }
 
 type RunningNote = { readonly logger: Logger; readonly folder: string; readonly urls: Urls };

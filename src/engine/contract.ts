@@ -5,6 +5,7 @@ import type { OperationalCode } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { Outcome } from '../domain/outcome.ts';
+import type { History } from '../history/contract.ts';
 
 export type NodeRole =
   | 'starting'
@@ -57,6 +58,9 @@ export interface Engine {
    * command may still happen: OUTCOME_UNKNOWN.
    */
   submit(command: Command, signal: AbortSignal): Promise<SubmitResult>;
+
+  /** Every accepted transfer since the first, whether or not its id is remembered. */
+  readonly history: History;
 
   status(): NodeStatus;
 }

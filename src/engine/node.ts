@@ -5,10 +5,12 @@
 import { toHex } from '../base/entry.ts';
 import { OperationalError, isOperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
-import { assertBooksBalanceFully } from '../domain/domain.ts';
+import { assertBooksBalanceFully, createState } from '../domain/domain.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Entropy } from '../ports/entropy.ts';
+import { AbsentHistory } from '../history/absent-history.ts';
+import type { History, NodeHistory } from '../history/contract.ts';
 import type { Journal, StoredEntry } from '../ports/journal.ts';
 import { ReaderRule } from '../recovery/reader-rule.ts';
 import { Replica } from '../recovery/replica.ts';
@@ -16,6 +18,7 @@ import { type Appender, createAppender } from './appender.ts';
 import { ClockGuard } from './clock-guard.ts';
 import type { Engine, NodeRole, NodeStatus, SubmitResult } from './contract.ts';
 import { Intake, type IntakeBounds } from './intake.ts';
+import { answerExpiredIds } from './expired-ids.ts';
 import type { EngineObserver } from './observer.ts';
 import { type AppliedListener, Publisher } from './publisher.ts';
 import { type CandidateOptions, openEpoch } from './roles/candidate.ts';
@@ -36,6 +39,8 @@ export type NodeOptions = {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly observer: EngineObserver;
+  /** Fed with every accepted transfer; left out = the node keeps no history. */
+  readonly history?: NodeHistory;
   readonly intakeBounds: IntakeBounds;
   readonly groupCommitMs: number;
   readonly release: string;
@@ -45,7 +50,8 @@ export type NodeOptions = {
 
 export class HoldfastNode implements Engine {
   readonly #options: NodeOptions;
-  readonly #replica = new Replica();
+  readonly #history: NodeHistory;
+  readonly #replica: Replica;
   readonly #intake: Intake;
   readonly #publisher = new Publisher();
   readonly #ending = new AbortController();
@@ -63,6 +69,14 @@ export class HoldfastNode implements Engine {
   constructor(options: NodeOptions) {
     this.#options = options;
     this.#roleSinceMs = Number(options.clock.nowNs() / 1_000_000n);
+    this.#history = options.history ?? new AbsentHistory();
+    this.#replica = new Replica(createState(), (command, outcome, position) =>
+      this.#history.feed(command, outcome, position),
+    );
+    this.#history.attach(
+      () => this.#replica.state,
+      () => this.#leading?.wake(),
+    );
     this.#intake = new Intake(options.intakeBounds, () => this.#leading?.wake());
     this.#publisher.subscribe((applied) => options.observer.applied(applied));
   }
@@ -77,8 +91,14 @@ export class HoldfastNode implements Engine {
     return this.#replica.state;
   }
 
+  get history(): History {
+    return this.#history;
+  }
+
   submit(command: Command, signal: AbortSignal): Promise<SubmitResult> {
-    return this.#intake.submit(command, signal);
+    return this.#intake
+      .submit(command, signal)
+      .then((result) => answerExpiredIds(this.#history, command, result));
   }
 
   subscribe(listener: AppliedListener): () => void {
@@ -141,6 +161,7 @@ export class HoldfastNode implements Engine {
     }
     this.#ending.abort();
     await this.#options.journal.close();
+    await this.#history.close();
     if (this.#role !== 'halted') this.#become('stopped', 'The node was asked to stop.');
   }
 
@@ -149,6 +170,7 @@ export class HoldfastNode implements Engine {
     const signal = this.#ending.signal;
     this.#become('recovering', 'The journal is being read.');
     const opening = await journal.open({ mode: 'write', signal });
+    await this.#history.open();
     this.#tornBytesCut = opening.tornBytes;
     const rule = new ReaderRule({ kind: 'genesis', clusterId, timeline });
     const recovered = await recover({
@@ -156,9 +178,11 @@ export class HoldfastNode implements Engine {
       rule,
       replica: this.#replica,
       onProgress: (position) => this.#options.observer.replayed(position),
+      history: this.#history,
       signal,
     });
     assertBooksBalanceFully(this.#replica.state);
+    this.#history.settle();
     const clockGuard = new ClockGuard(clock);
     const opened = await this.#openEpoch({
       journal,
@@ -219,6 +243,7 @@ export class HoldfastNode implements Engine {
       replica: this.#replica,
       publisher: this.#publisher,
       observer: this.#options.observer,
+      history: this.#history,
       clock: this.#options.clock,
       groupCommitMs: this.#options.groupCommitMs,
       onFatal: (error) => this.#becomeHalted(error),

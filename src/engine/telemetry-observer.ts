@@ -20,11 +20,25 @@ const ROLES: readonly NodeRole[] = [
   'stopped',
 ];
 
+/** What the history counts since the process started. */
+export type HistoryFigures = {
+  readonly queries: number;
+  readonly finds: number;
+  readonly sealed: number;
+  readonly sealSeconds: number;
+  readonly waitSeconds: number;
+  readonly lost: number;
+};
+
 /** While replaying, one log line for so many entries. */
 const REPLAY_LOG_ENTRIES = 100_000;
 
 /** `engine` is asked when a scraper comes, so it may be made after the metrics. */
-export function createNodeMetrics(engine: () => Engine, release: string): Metrics {
+export function createNodeMetrics(
+  engine: () => Engine,
+  release: string,
+  history: HistoryFigures,
+): Metrics {
   const gauge = (name: string, help: string, read: (engine: Engine) => number) => ({
     name: `holdfast_${name}`,
     help,
@@ -62,8 +76,40 @@ export function createNodeMetrics(engine: () => Engine, release: string): Metric
         'Ids whose time lies before this are answered id_expired.',
         (e) => counts(e.state).edgeSeconds,
       ),
+      ...historyGauges(gauge, history),
     ],
   });
+}
+
+type MakeGauge = (
+  name: string,
+  help: string,
+  read: (engine: Engine) => number,
+) => { readonly name: string; readonly help: string; readonly read: () => number };
+
+function historyGauges(gauge: MakeGauge, history: HistoryFigures): ReturnType<MakeGauge>[] {
+  return [
+    gauge('history_complete', '1 while the history can answer everything.', (e) => {
+      return e.history.status().complete ? 1 : 0;
+    }),
+    gauge('history_transfers', 'Transfers in the history.', (e) => {
+      return e.history.status().transfers;
+    }),
+    gauge('history_runs', 'Immutable files of the history.', (e) => e.history.status().runs),
+    gauge('history_bytes', 'Bytes of the history on disk.', (e) => e.history.status().bytes),
+    gauge('history_queries', 'Questions to the history since start.', () => history.queries),
+    gauge('history_finds', 'Transfers looked up by id in it since start.', () => history.finds),
+    gauge('history_runs_written', 'Files of it written since start.', () => history.sealed),
+    gauge('history_write_seconds', 'Time that writing them took, together.', () => {
+      return history.sealSeconds;
+    }),
+    gauge('history_wait_seconds', 'Time that payments waited for room in its memory.', () => {
+      return history.waitSeconds;
+    }),
+    gauge('history_tails_lost', 'How often its tail was given up, to be read again.', () => {
+      return history.lost;
+    }),
+  ];
 }
 
 /** Gauges of the books are 0 while there are none to read (recovering, halted). */

@@ -1,6 +1,7 @@
 // For tests of this door: an engine without queue, journal and disk. It applies each command at
 // once with the real domain; only what stands between the door and `apply` is a double.
 
+import { AbsentHistory } from '../../history/absent-history.ts';
 import { OperationalError, type OperationalCode } from '../../base/errors.ts';
 import type { Command } from '../../domain/commands.ts';
 import { type DomainState, apply, createState, image } from '../../domain/domain.ts';
@@ -12,6 +13,7 @@ export const FAKE_API_KEY = 'hf_test_key';
 export const FAKE_TIME_MS = 1_767_225_600_000;
 
 export class FakeEngine implements Engine {
+  readonly history = new AbsentHistory();
   readonly #books: DomainState = createState();
   role: NodeRole = 'leading';
   impediment: OperationalCode | undefined = undefined;

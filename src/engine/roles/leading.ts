@@ -8,6 +8,7 @@
 import { assert } from '../../base/assert.ts';
 import { OperationalError, isOperationalError } from '../../base/errors.ts';
 import { APPENDS_IN_FLIGHT_MAX, ENTRY_BYTES_MAX } from '../../base/limits.ts';
+import type { NodeHistory } from '../../history/contract.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Replica } from '../../recovery/replica.ts';
 import type { Appender } from '../appender.ts';
@@ -27,6 +28,8 @@ export type LeadingOptions = {
   readonly replica: Replica;
   readonly publisher: Publisher;
   readonly observer: EngineObserver;
+  /** Nothing is numbered while it has no room for what would be accepted. */
+  readonly history: NodeHistory;
   readonly clock: Clock;
   readonly groupCommitMs: number;
   /** The node cannot go on: fenced, failed storage, a broken invariant. */
@@ -154,6 +157,7 @@ export class Leading {
   }
 
   #number(options: { readonly probe: boolean }): boolean {
+    if (!this.#options.history.hasRoom) return false;
     const batch = this.#options.sequencer.next(options);
     if (batch === undefined) return false;
     this.#inFlight.push(batch);

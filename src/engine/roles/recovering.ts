@@ -3,6 +3,7 @@
 
 import type { Entry } from '../../base/entry.ts';
 import { OperationalError } from '../../base/errors.ts';
+import type { NodeHistory } from '../../history/contract.ts';
 import type { EngineOffset, Journal } from '../../ports/journal.ts';
 import type { ReaderRule } from '../../recovery/reader-rule.ts';
 import type { Replica } from '../../recovery/replica.ts';
@@ -21,12 +22,14 @@ export type RecoverOptions = {
   readonly replica: Replica;
   /** Called now and then with the last applied position. */
   readonly onProgress: (position: number) => void;
+  /** Fed by the replica; a replay is not faster than it. */
+  readonly history: NodeHistory;
   readonly signal: AbortSignal;
 };
 
 /** Reads the journal from its start to its present end and applies what the rule accepts. */
 export async function recover(options: RecoverOptions): Promise<Recovered> {
-  const { journal, rule, replica, onProgress, signal } = options;
+  const { journal, rule, replica, onProgress, history, signal } = options;
   let last: Entry | undefined;
   let offset: EngineOffset | null = null;
   let voidCount = 0;
@@ -36,6 +39,7 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
         voidCount++;
         continue;
       }
+      if (!history.hasRoom) await history.untilRoom();
       replica.apply(stored.entry);
       last = stored.entry;
       offset = stored.offset;

@@ -1,6 +1,7 @@
 // A scenario as the commands that it sends, with their stamps and the outcomes that it expects:
 // played once on the naive model, so that it can be sent again through a door.
 
+import { AbsentHistory } from '../../../src/history/absent-history.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import { type DomainState, apply, createState, image } from '../../../src/domain/domain.ts';
 import type { Outcome, Stamp } from '../../../src/domain/outcome.ts';
@@ -34,6 +35,7 @@ export function recordScenario(text: string): Step[] {
 
 /** Applies what comes through a door with the stamp of the scenario's present step. */
 export class StampedEngine implements Engine {
+  readonly history = new AbsentHistory();
   readonly state: DomainState = createState();
   stamp: Stamp = { position: 0, timeNs: 0n, rulesVersion: 1 };
 
