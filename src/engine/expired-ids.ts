@@ -46,7 +46,7 @@ async function lookUp(
       detail:
         'The request names ids that are older than what the ledger remembers, and the history ' +
         'of this node cannot say now whether they were accepted before.',
-      wayOut: 'Nothing of it was executed now. Ask again with the same ids.',
+      wayOut: 'Ask again with the same ids, now or later.',
       cause: error,
     });
   }

@@ -1,5 +1,6 @@
-// A process that feeds a history and is killed while it does: seals runs, writes tails, starts again.
-// Arguments: folder, transfers of a run, seed, part of the load from which on it was not fed before.
+// A process that feeds a history and is killed while it does: seals runs, writes tails, starts
+// again. Arguments: folder, transfers of a run, seed, part of the load from which on it was not fed
+// before.
 
 import { HistoryRig } from './history-rig.ts';
 import { SeededLoad } from '../properties/seeded-load.ts';
