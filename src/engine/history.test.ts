@@ -216,7 +216,7 @@ test('a forgotten id is answered from the history: exists, differs, or was never
   const differs = exists_with_different_amount;
   assert.deepEqual(codesOf([other]), [differs, exists, differs]);
   const broken = await rig.node.submit(
-    pay(chain[0]!, { ...chain[1]!, code: 7 }, chain[2]!),
+    pay(chain[0]!, { ...chain[1]!, code: 7 }, chain[2]),
     FOREVER,
   );
   const { exists_with_different_code, linked_event_failed } = REFUSAL;
