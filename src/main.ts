@@ -23,6 +23,7 @@ import { isSuccess } from './domain/refusals.ts';
 import { JOURNAL_DRIVERS } from './drivers/index.ts';
 import { createClock } from './drivers/system/clock.ts';
 import { createEntropy } from './drivers/system/entropy.ts';
+import { type HistorySurvey, rebuildHistory, surveyHistory } from './engine/history-offline.ts';
 import { startRepair } from './engine/history-repair.ts';
 import { HoldfastNode } from './engine/node.ts';
 import { createNodeMetrics, createTelemetryObserver } from './engine/telemetry-observer.ts';
@@ -36,6 +37,8 @@ export type UpOptions = {
   /** JSON lines on standard output instead of text for people. */
   readonly json: boolean;
 };
+
+export type { HistorySurvey } from './engine/history-offline.ts';
 
 /** Exit status of a node that halted by itself: a supervisor should start it again. */
 const EXIT_HALTED = 70;
@@ -79,6 +82,24 @@ export async function up(options: UpOptions): Promise<number> {
   await Promise.all([doors.http.close(), doors.binary.close()]);
   removeRunningNode(folder.folder, process.pid);
   return node.status().role === 'halted' ? EXIT_HALTED : 0;
+}
+
+/** What there is of the history in a data folder; `isThorough`: every byte of it is read. */
+export function lookAtHistory(dataFolder: string, isThorough: boolean): HistorySurvey {
+  return surveyHistory(join(dataFolder, 'history'), { isThorough });
+}
+
+/** Makes it again from the journal; JOURNAL_LOCKED while a node runs. */
+export async function remakeHistory(dataFolder: string): Promise<HistorySurvey> {
+  const createJournal = await JOURNAL_DRIVERS.file();
+  const journal = createJournal({ directory: join(dataFolder, 'journal') });
+  const { signal } = new AbortController();
+  try {
+    await journal.open({ mode: 'write', signal });
+    return await rebuildHistory(join(dataFolder, 'history'), journal, { signal });
+  } finally {
+    await journal.close();
+  }
 }
 
 type Serving = {

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { releaseVersion } from '../config/release.ts';
 import { addAccountCommands } from './commands/account.ts';
+import { addHistoryCommands } from './commands/history.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addJournalCommands } from './commands/journal.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
@@ -89,6 +90,7 @@ export function makeProgram(io: Io, run: Run): Command {
   addPostingCommands(program, run);
   addLedgerCommands(program, run);
   addJournalCommands(program, run);
+  addHistoryCommands(program, run);
   addImportCommand(program, run);
   return program;
 }

@@ -39,7 +39,7 @@ export async function replayForHistory(
     const why = `the journal gives ${builder.transfers} transfers, not ${job.fill.until}`;
     return { kind: 'failed', why, forGood: false };
   }
-  if (builder.entries.length < job.wanted.length) {
+  if (job.wanted !== 'all' && builder.entries.length < job.wanted.length) {
     const why = `the journal ends after ${builder.transfers} transfers`;
     return { kind: 'failed', why, forGood: false };
   }

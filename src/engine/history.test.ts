@@ -26,6 +26,7 @@ import { CREATED, REFUSAL } from '../domain/refusals.ts';
 import { createJournal } from '../drivers/file/driver.ts';
 import { MemoryLog } from '../drivers/memory/memory-log.ts';
 import { JournalHistory } from '../history/journal-history.ts';
+import { rebuildHistory, surveyHistory } from './history-offline.ts';
 import { startRepair } from './history-repair.ts';
 import type { HoldfastNode } from './node.ts';
 
@@ -233,4 +234,37 @@ test('where nothing can say whether a forgotten id was there, the outcome is unk
   await rig.node.submit(pay(plain), FOREVER);
   clock.pass(100_000);
   assert.equal((await refusalOf(rig.node.submit(pay(plain), FOREVER))).code, 'OUTCOME_UNKNOWN');
+});
+
+test('offline, a history is verified byte by byte and made again as it was', async () => {
+  await using place = await TemporaryFolder.make();
+  const folder = place.path;
+  const rig = await start({ folder });
+  await openBooks(rig.node);
+  await trade(rig.node, 13);
+  await settled(rig.history, 130);
+  await rig.history.persist();
+  await rig.node.stop(0);
+  const files = filesOf(folder);
+  const history = join(folder, 'history');
+  const options = { isThorough: true, runTransfers: RUN_TRANSFERS };
+  const whole = surveyHistory(history, options);
+  assert.deepEqual(whole.faults, []);
+  assert.deepEqual([whole.runs, whole.transfers], [3, 130]);
+  const damaged = join(history, 'run-00000001.history');
+  const bytes = readFileSync(damaged);
+  bytes[100] = bytes[100]! ^ 4;
+  writeFileSync(damaged, bytes);
+  rmSync(join(history, 'run-00000000.history'));
+  const [missing, broken] = surveyHistory(history, options).faults;
+  assert.match(missing ?? '', /run-00000000\.history is missing/);
+  assert.match(broken ?? '', /run-00000001\.history: its SHA-256 is not that of the catalog/);
+  const journal = createJournal({ directory: join(folder, 'journal') });
+  await journal.open({ mode: 'write', signal: FOREVER });
+  const rebuilt = await rebuildHistory(history, journal, { ...options, signal: FOREVER });
+  await journal.close();
+  assert.deepEqual(rebuilt.faults, []);
+  assert.equal(rebuilt.digest, whole.digest);
+  assert.deepEqual(filesOf(folder), files);
+  assert.deepEqual(readdirSync(folder).sort(), ['history', 'journal']);
 });

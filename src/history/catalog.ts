@@ -39,8 +39,11 @@ export type Catalog = {
 
 type Lines = { readonly entries: Map<number, RunEntry>; readonly whole: boolean };
 
-/** Reads the catalog and takes in what stands beside it; writes it anew where it was not whole. */
-export function loadCatalog(folder: string, size: number): Catalog {
+/**
+ * Reads the catalog and takes in what stands beside it. Where it was not whole it is written anew,
+ * unless whoever asks is only looking.
+ */
+export function loadCatalog(folder: string, size: number, isLooking = false): Catalog {
   const { entries, whole } = readLines(join(folder, CATALOG_NAME), size);
   const notes: string[] = [];
   const damaged = new Map<number, string>();
@@ -62,9 +65,8 @@ export function loadCatalog(folder: string, size: number): Catalog {
     }
   }
   if (!whole) {
-    writeCatalog(folder, size, entries);
-    if (entries.size > 0)
-      notes.push('The catalog was not whole and has been written anew from the runs.');
+    if (!isLooking) writeCatalog(folder, size, entries);
+    if (entries.size > 0) notes.push('The catalog was not whole; the runs say what it said.');
   }
   return { entries, damaged, notes };
 }

@@ -9,7 +9,7 @@ export type RepairJob = {
   /** Transfers of a run. */
   readonly size: number;
   /** Runs to write. */
-  readonly wanted: readonly number[];
+  readonly wanted: readonly number[] | 'all';
   /** The beginning of a run to put into its chunk; undefined = nothing but runs is wanted. */
   readonly fill: RepairFill | undefined;
   /** Only commands of an earlier time count: later ones were taken in as they were applied. */

@@ -18,7 +18,8 @@ import { type Part, TailFeed } from './tail-feed.ts';
 export class RunBuilder {
   readonly entries: RunEntry[] = [];
   readonly #job: RepairJob;
-  readonly #wanted: ReadonlySet<number>;
+  /** Undefined = all. */
+  readonly #wanted: ReadonlySet<number> | undefined;
   readonly #latest = new LatestRuns();
   readonly #writer: RunWriter;
   readonly #feed: TailFeed;
@@ -26,7 +27,7 @@ export class RunBuilder {
   constructor(job: RepairJob) {
     mkdirSync(job.folder, { recursive: true });
     this.#job = job;
-    this.#wanted = new Set(job.wanted);
+    this.#wanted = job.wanted === 'all' ? undefined : new Set(job.wanted);
     this.#writer = new RunWriter(job.folder, job.size, this.#latest);
     // Two chunks: the one that is full is dealt with before the next transfer comes.
     this.#feed = new TailFeed(job.size, 2 * job.size, {
@@ -72,12 +73,12 @@ export class RunBuilder {
 
   #isDone(): boolean {
     if (this.#job.fill !== undefined) return false;
-    return this.entries.length === this.#wanted.size;
+    return this.entries.length === this.#wanted?.size;
   }
 
   #filled(): void {
     const part = this.#feed.parts[0]!;
-    if (this.#wanted.has(part.run)) this.#write(part);
+    if (this.#wanted?.has(part.run) ?? true) this.#write(part);
     else this.#learn(part);
     this.#saveLatest(part.run + 1);
     this.#feed.release(part.run);
