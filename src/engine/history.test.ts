@@ -34,21 +34,28 @@ const RUN_TRANSFERS = 40;
 const U128_MAX = (1n << 128n) - 1n;
 const DRIVER = new URL('../drivers/file/driver.ts', import.meta.url).href;
 
-type Place = { readonly folder: string; readonly clock?: HandClock };
+type Place = {
+  readonly folder: string;
+  readonly clock?: HandClock;
+  readonly poolTransfers?: number;
+};
 
-function makeHistory(folder: string, canRepair = true): JournalHistory {
+function makeHistory(
+  folder: string,
+  { canRepair = true, poolTransfers = 1 << 17 } = {},
+): JournalHistory {
   const journal = { url: DRIVER, options: { directory: join(folder, 'journal') } };
   return new JournalHistory({
     folder: join(folder, 'history'),
     runTransfers: RUN_TRANSFERS,
-    poolTransfers: 1 << 17,
+    poolTransfers,
     log: () => undefined,
     startRepair: canRepair ? (job) => startRepair(journal, job) : undefined,
   });
 }
 
-async function start({ folder, clock = new HandClock() }: Place) {
-  const history = makeHistory(folder);
+async function start({ folder, clock = new HandClock(), poolTransfers }: Place) {
+  const history = makeHistory(folder, poolTransfers === undefined ? {} : { poolTransfers });
   const journal = createJournal({ directory: join(folder, 'journal') });
   const rig = makeNode(journal, { history, clock });
   await rig.node.start();
@@ -151,7 +158,7 @@ test('without a journal to read, what is missing stays missing, and is told', as
   await trade(rig.node, 9);
   await settled(rig.history, 90);
   rmSync(join(folder, 'history'), { recursive: true });
-  const history = makeHistory(folder, false);
+  const history = makeHistory(folder, { canRepair: false });
   history.attach(
     () => rig.node.state,
     () => undefined,
@@ -267,4 +274,25 @@ test('offline, a history is verified byte by byte and made again as it was', asy
   assert.equal(rebuilt.digest, whole.digest);
   assert.deepEqual(filesOf(folder), files);
   assert.deepEqual(readdirSync(folder).sort(), ['history', 'journal']);
+});
+
+test('more than memory holds makes the payments wait, and what does not fit is read again', async () => {
+  await using place = await TemporaryFolder.make();
+  await using rig = await start({ folder: place.path, poolTransfers: 2 * RUN_TRANSFERS });
+  await openBooks(rig.node);
+  const batches = Array.from({ length: 12 }, (_, size) =>
+    Array.from({ length: size % 4 === 3 ? 130 : 15 }, () => transfer()),
+  );
+  const submitted = batches.map((batch) => rig.node.submit(pay(...batch), FOREVER));
+  assert.deepEqual(new Set(codesOf(await Promise.all(submitted))), new Set([CREATED]));
+  const count = batches.flat().length;
+  await settled(rig.history, count);
+  assert.ok(rig.history.figures.lost > 0, 'a batch that is larger than all memory cannot be held');
+  const asked = { filter: { account: BOB }, order: 'oldest-first', limit: 8189 } as const;
+  const page = await rig.history.query(asked, FOREVER);
+  const ids = decodeTransfers(page.records).map(({ id }) => id);
+  assert.deepEqual(
+    ids,
+    batches.flat().map(({ id }) => id),
+  );
 });

@@ -9,7 +9,6 @@ import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
 import { NO_RECORD } from '../domain/ledger/id-index.ts';
 import type { Outcome } from '../domain/outcome.ts';
-import { historyDigest } from './catalog.ts';
 import {
   type FoundTransfer,
   HOLD_STATES,
@@ -19,12 +18,12 @@ import {
   type TransferPage,
   type TransferQuery,
 } from './contract.ts';
+import { KnownRuns } from './known-runs.ts';
 import { NONE, RUN_TRANSFERS } from './layout.ts';
 import type { FromReader, FromWriter, ToReader, ToWriter } from './messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Gap } from './query.ts';
 import type { Repair, RepairResult, StartRepair } from './repair.ts';
-import type { RunEntry } from './run-format.ts';
 import { RoomGate } from './room-gate.ts';
 import { POOL_TRANSFERS, TailFeed } from './tail-feed.ts';
 import { ThreadLink } from './thread-link.ts';
@@ -33,7 +32,8 @@ import { ThreadLink } from './thread-link.ts';
 const TOLD_EVERY = 4096;
 /** After a failure of the disk or of a thread: how long until it is tried again. */
 const RETRY_MS = 1000;
-const RESUME_MS = 5000;
+/** A replay of the whole journal that failed is not begun again at once. */
+const REPAIR_AGAIN_MS = 30_000;
 
 export type HistoryOptions = {
   readonly folder: string;
@@ -57,8 +57,7 @@ export class JournalHistory implements NodeHistory {
     throw new OperationalError('NOT_READY');
   };
   readonly #gate: RoomGate;
-  readonly #entries = new Map<number, RunEntry>();
-  readonly #damaged = new Map<number, string>();
+  readonly #runs = new KnownRuns();
   #opened = Promise.withResolvers<void>();
   #isOpen = false;
   #isClosed = false;
@@ -201,17 +200,15 @@ export class JournalHistory implements NodeHistory {
 
   status(): HistoryStatus {
     const reason = this.#reason();
-    let bytes = this.#tailBytes;
-    for (const entry of this.#entries.values()) bytes += entry.bytes;
     const missing = this.#gap === undefined ? 0 : this.#gap.until - this.#gap.from;
-    const { runs, digest } = historyDigest(this.#entries);
+    const { runs, digest } = this.#runs.digest();
     return {
       complete: reason === undefined,
       reason,
       transfers: Math.max(0, this.#feed.next - Math.min(missing, this.#feed.next)),
       position: this.#position,
-      runs: this.#entries.size,
-      bytes,
+      runs: this.#runs.count,
+      bytes: this.#runs.bytes + this.#tailBytes,
       digestRuns: runs,
       digest,
     };
@@ -229,10 +226,8 @@ export class JournalHistory implements NodeHistory {
   #reason(): string | undefined {
     if (!this.#isOpen) return 'It is being opened.';
     if (this.#gap !== undefined) return `${this.#gap.why}${this.#mending()}`;
-    const [damage] = this.#damaged.values();
-    if (damage !== undefined) return `${damage}${this.#mending()}`;
-    const hole = this.#firstMissing();
-    if (hole !== undefined) return `run ${hole} is missing${this.#mending()}`;
+    const fault = this.#runs.fault();
+    if (fault !== undefined) return `${fault}${this.#mending()}`;
     if (this.#doubt !== undefined) return `${this.#doubt}${this.#mending()}`;
     return this.#readerFailure;
   }
@@ -240,19 +235,6 @@ export class JournalHistory implements NodeHistory {
   #mending(): string {
     if (this.#repairFailure !== undefined) return `; ${this.#repairFailure}`;
     return this.#repair === undefined ? '.' : '; it is being read from the journal.';
-  }
-
-  get #end(): number {
-    let end = 0;
-    for (const run of this.#entries.keys()) end = Math.max(end, run + 1);
-    return end;
-  }
-
-  #firstMissing(): number | undefined {
-    const end = this.#end;
-    if (this.#entries.size === end) return undefined;
-    for (let run = 0; run < end; run++) if (!this.#entries.has(run)) return run;
-    return undefined;
   }
 
   #accountOf(id: bigint): number {
@@ -270,7 +252,7 @@ export class JournalHistory implements NodeHistory {
     const run = Math.floor(transfersAccepted / this.#size) - 1;
     const last = (run + 1) * this.#size - 1;
     if (last < first || accepted.count === 0 || this.#foreign !== undefined) return;
-    const expected = this.#entries.get(run)?.lastId;
+    const expected = this.#runs.get(run)?.lastId;
     if (expected === undefined) return;
     const place = accepted.events[last - first]! * 128;
     const id = Buffer.from(command.payload.subarray(place, place + 16)).toString('hex');
@@ -350,12 +332,15 @@ export class JournalHistory implements NodeHistory {
 
   #ready(message: Extract<FromWriter, { kind: 'ready' }>): void {
     for (const note of message.notes) this.#options.log('warning', note);
-    for (const [run, why] of message.damaged) this.#damaged.set(run, why);
+
     this.#doubt = message.doubt;
     this.#tailBytes = message.tailBytes;
     this.#writerFailure = undefined;
-    const isNew = message.entries.filter(({ run }) => !this.#entries.has(run));
-    for (const entry of message.entries) this.#entries.set(entry.run, entry);
+    const isNew = message.entries.filter(({ run }) => this.#runs.get(run) === undefined);
+    for (const entry of message.entries) {
+      if (this.#runs.get(entry.run) === undefined) this.#runs.add(entry);
+    }
+    for (const [run, why] of message.damaged) this.#runs.markDamaged(run, why);
     if (this.#isOpen) {
       // A writer before it made these and did not live to say so.
       for (const entry of isNew) this.#tell({ kind: 'sealed', entry });
@@ -364,7 +349,7 @@ export class JournalHistory implements NodeHistory {
     }
     const { parts } = message;
     const last = parts.at(-1);
-    const next = last === undefined ? this.#end * this.#size : last.from + last.count;
+    const next = last === undefined ? this.#runs.end * this.#size : last.from + last.count;
     this.#feed.adopt(parts, next);
     this.#loadedPosition = message.position;
     this.#position = message.position;
@@ -377,7 +362,7 @@ export class JournalHistory implements NodeHistory {
   #sealNext(): void {
     if (this.#sealing !== undefined || this.#writer === undefined) return;
     if (this.#gap !== undefined || this.#doubt !== undefined) return;
-    const end = this.#end;
+    const end = this.#runs.end;
     const part = this.#feed.parts.find(({ run }) => run >= end);
     if (part === undefined || this.#feed.next < part.base + this.#size) return;
     this.#sealing = part.run;
@@ -391,7 +376,7 @@ export class JournalHistory implements NodeHistory {
     this.#tailBytes = tailBytes;
     this.figures.sealed += 1;
     this.figures.sealSeconds += durationMs / 1000;
-    this.#entries.set(entry.run, entry);
+    this.#runs.add(entry);
     if (this.#gap?.from === entry.run * this.#size) {
       this.#gap = { ...this.#gap, from: this.#gap.from + this.#size };
       this.#tell({ kind: 'restored', entries: [entry] });
@@ -407,7 +392,7 @@ export class JournalHistory implements NodeHistory {
 
   #startReader(): void {
     this.#readerFailure = undefined;
-    const end = this.#end;
+    const end = this.#runs.end;
     const sealed = this.#feed.parts.filter(({ run }) => run < end);
     for (const { run } of sealed) this.#feed.release(run);
     this.#reader = new ThreadLink<ToReader, FromReader>({
@@ -418,8 +403,8 @@ export class JournalHistory implements NodeHistory {
     });
     this.#tell({
       kind: 'start',
-      entries: [...this.#entries.values()],
-      damaged: [...this.#damaged],
+      entries: this.#runs.entries,
+      damaged: this.#runs.damaged,
       parts: this.#feed.parts.map(({ run, buffer, from, expired }) => {
         return { run, buffer, from, expired };
       }),
@@ -457,7 +442,7 @@ export class JournalHistory implements NodeHistory {
         return;
       case 'damaged':
         this.#options.log('warning', `A part of the history is damaged. ${message.why}`);
-        this.#damaged.set(message.run, message.why);
+        this.#runs.markDamaged(message.run, message.why);
         this.#mend();
         return;
       default:
@@ -468,7 +453,7 @@ export class JournalHistory implements NodeHistory {
   // What is missing.
 
   #beginGap(until: number, beforeNs: bigint): void {
-    const from = this.#end * this.#size;
+    const from = this.#runs.end * this.#size;
     const why = `transfers ${from} to ${until - 1} are missing`;
     this.#gap = { from, until, why };
     this.#gapBeforeNs = beforeNs;
@@ -484,18 +469,18 @@ export class JournalHistory implements NodeHistory {
 
   /** The tail is given up: it is read from the journal when there is room again. */
   #lose(why: string): void {
-    const from = this.#end * this.#size;
+    const from = this.#runs.end * this.#size;
     const text = `transfers from ${from} on are missing, because ${this.#writerFailure ?? why}`;
     this.#gap = { from, until: Number.MAX_SAFE_INTEGER, why: text };
     this.figures.lost += 1;
     this.#tell({ kind: 'gap', gap: this.#gap, dropped: true });
     this.#options.log('warning', `The history is not complete: ${text}.`);
-    this.#later(RESUME_MS, () => this.#resume());
+    this.#later(RETRY_MS, () => this.#resume());
   }
 
   #resume(): void {
     if (this.#writer === undefined) {
-      this.#later(RESUME_MS, () => this.#resume());
+      this.#later(RETRY_MS, () => this.#resume());
       return;
     }
     this.#feed.isOff = false;
@@ -509,11 +494,8 @@ export class JournalHistory implements NodeHistory {
     const gap = this.#gap;
     if (gap?.until === Number.MAX_SAFE_INTEGER) return;
     const part = gap === undefined ? undefined : this.#feed.parts[0];
-    const end = part === undefined ? this.#end : part.run;
-    const wanted: number[] = [];
-    for (let run = 0; run < end; run++) {
-      if (!this.#entries.has(run) || this.#damaged.has(run)) wanted.push(run);
-    }
+    const end = part === undefined ? this.#runs.end : part.run;
+    const wanted = this.#runs.lacking(end);
     if (wanted.length === 0 && part === undefined) return;
     if (startRepair === undefined) {
       this.#repairFailure = 'nothing reads the journal again here.';
@@ -536,13 +518,12 @@ export class JournalHistory implements NodeHistory {
     if (result.kind === 'failed') {
       this.#repairFailure = result.why;
       this.#options.log('warning', `The history could not be mended: ${result.why}`);
-      if (!result.forGood) this.#later(RESUME_MS, () => this.#mend());
+      if (!result.forGood) this.#later(REPAIR_AGAIN_MS, () => this.#mend());
       return;
     }
     this.#repairFailure = undefined;
     for (const entry of result.entries) {
-      this.#entries.set(entry.run, entry);
-      this.#damaged.delete(entry.run);
+      this.#runs.add(entry);
     }
     this.#writer?.say({ kind: 'learn', entries: result.entries });
     this.#tell({ kind: 'restored', entries: result.entries });
@@ -561,12 +542,12 @@ export class JournalHistory implements NodeHistory {
   /** Nothing of it can be used: it begins anew, and is read from the journal. */
   async #beginEmpty(): Promise<void> {
     this.#isOpen = false;
+    this.#feed.isOff = true;
     await Promise.all([this.#reader?.terminate(), this.#writer?.terminate()]);
     this.#reader = undefined;
     this.#writer = undefined;
     this.#sealing = undefined;
-    this.#entries.clear();
-    this.#damaged.clear();
+    this.#runs.clear();
     this.#foreign = undefined;
     this.#feed.dropAll();
     if (this.#isClosed) return;
@@ -575,6 +556,7 @@ export class JournalHistory implements NodeHistory {
     await this.open();
     const { ledger, lastTimeNs } = this.#state();
     this.#loadedPosition = 0;
+    this.#feed.isOff = false;
     if (ledger.transfersAccepted > 0) {
       this.#feed.beginAt(ledger.transfersAccepted, lastTimeNs + 1n);
     }

@@ -232,18 +232,16 @@ export class RunReader {
   /** Where to begin reading backward so that nothing below `end` is missed: a large account. */
   #endFor({ place, words }: AccountGroup, end: number): number {
     const index = this.#index;
-    let page = Math.floor((place + words) / PAGE_WORDS);
-    const first = Math.floor(place / PAGE_WORDS) + 1;
-    if (page - first < WINDOW_PAGES) return place + words;
-    let low = first;
-    while (low < page) {
-      const middle = (low + page) >>> 1;
-      if (
-        this.#isOfGroup(middle, place, words) &&
-        index[this.#layout.sideNumber + middle]! >= end
-      ) {
-        page = middle;
-      } else low = middle + 1;
+    let low = Math.floor(place / PAGE_WORDS) + 1;
+    let high = Math.floor((place + words - 1) / PAGE_WORDS) + 1;
+    if (high - low < WINDOW_PAGES) return place + words;
+    // The first page that begins with a transfer of the group at or after `end`, or behind it all.
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const isBefore =
+        this.#isOfGroup(middle, place, words) && index[this.#layout.sideNumber + middle]! < end;
+      if (isBefore) low = middle + 1;
+      else high = middle;
     }
     if (!this.#isOfGroup(low, place, words)) return place + words;
     return low * PAGE_WORDS + index[this.#layout.sideFirst + low]!;
