@@ -1,6 +1,7 @@
 // The only place that wires things together: one process, one node, its journal and its doors.
 
 import { flushCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { type BinaryServer, createBinaryServer } from './api/binary/server.ts';
 import { binaryReadings } from './api/binary/traffic.ts';
 import { type HttpServer, createHttpServer } from './api/server.ts';
@@ -25,8 +26,11 @@ import { createClock } from './drivers/system/clock.ts';
 import { createEntropy } from './drivers/system/entropy.ts';
 import { CheckpointTelemetry } from './engine/checkpoint-telemetry.ts';
 import type { CheckpointSettings } from './engine/checkpointing.ts';
+import { type HistorySurvey, rebuildHistory, surveyHistory } from './engine/history-offline.ts';
+import { startRepair } from './engine/history-repair.ts';
 import { HoldfastNode } from './engine/node.ts';
 import { createNodeMetrics, createTelemetryObserver } from './engine/telemetry-observer.ts';
+import { JournalHistory } from './history/journal-history.ts';
 import { type Logger, createLogger } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
@@ -36,6 +40,8 @@ export type UpOptions = {
   /** JSON lines on standard output instead of text for people. */
   readonly json: boolean;
 };
+
+export type { HistorySurvey } from './engine/history-offline.ts';
 
 /** Exit status of a node that halted by itself: a supervisor should start it again. */
 const EXIT_HALTED = 70;
@@ -81,6 +87,24 @@ export async function up(options: UpOptions): Promise<number> {
   await Promise.all([doors.http.close(), doors.binary.close()]);
   removeRunningNode(folder.folder, process.pid);
   return node.status().role === 'halted' ? EXIT_HALTED : 0;
+}
+
+/** What there is of the history in a data folder; `isThorough`: every byte of it is read. */
+export function lookAtHistory(dataFolder: string, isThorough: boolean): HistorySurvey {
+  return surveyHistory(join(dataFolder, 'history'), { isThorough });
+}
+
+/** Makes it again from the journal; JOURNAL_LOCKED while a node runs. */
+export async function remakeHistory(dataFolder: string): Promise<HistorySurvey> {
+  const createJournal = await JOURNAL_DRIVERS.file();
+  const journal = createJournal({ directory: join(dataFolder, 'journal') });
+  const { signal } = new AbortController();
+  try {
+    await journal.open({ mode: 'write', signal });
+    return await rebuildHistory(join(dataFolder, 'history'), journal, { signal });
+  } finally {
+    await journal.close();
+  }
 }
 
 type Serving = {
@@ -200,11 +224,13 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
     log: (level, text) => logger[level === 'warning' ? 'warn' : 'info']({ event: 'journal' }, text),
     onAlarm: ({ kind, directory, text }) => logger.error({ event: kind, directory }, text),
   });
+  const history = createHistory(parts);
   const clock = createClock();
   const telemetry = new CheckpointTelemetry(logger, clock);
   const metrics = createNodeMetrics(
     () => node,
     release,
+    history.figures,
     () => journal.health?.(),
     telemetry.gauges(),
   );
@@ -215,10 +241,11 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
     clock,
     entropy: createEntropy(),
     observer: createTelemetryObserver(logger, metrics),
+    history,
     intakeBounds: { commandsMax: config.queueCommandsMax, bytesMax: config.queueBytesMax },
     groupCommitMs: config.groupCommitMs,
     release,
-    checkpoints: await checkpointSettings(parts, telemetry),
+    checkpoints: await checkpointSettings(parts, telemetry, history),
     onHalted: parts.onHalted,
   });
   return { node, metrics };
@@ -227,6 +254,7 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
 async function checkpointSettings(
   { config, folder }: NodeParts,
   observer: CheckpointTelemetry,
+  history: JournalHistory,
 ): Promise<CheckpointSettings> {
   const createStore = await CHECKPOINT_DRIVERS.file();
   return {
@@ -235,7 +263,24 @@ async function checkpointSettings(
     periodMs: config.checkpointSeconds * 1000,
     kept: config.checkpointsKept,
     observer,
+    // A checkpoint may not be ahead of the history: what lies before it is not read again.
+    beforePublish: async () => {
+      await history.persist();
+    },
   };
+}
+
+/** What it lacks it reads from the journal, by a thread that has a journal of its own. */
+function createHistory({ config, folder, logger }: NodeParts): JournalHistory {
+  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  const url = new URL(`./drivers/file/driver${ending}`, import.meta.url).href;
+  const directories = pathsOf(config.journalDirectories);
+  const journal = { url, options: { directory: folder.journalFolder, directories } };
+  return new JournalHistory({
+    folder: join(folder.folder, 'history'),
+    log: (level, text) => logger[level === 'warning' ? 'warn' : 'info']({ event: 'history' }, text),
+    startRepair: (job) => startRepair(journal, job),
+  });
 }
 
 type RunningNote = { readonly logger: Logger; readonly folder: string; readonly urls: Urls };

@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { releaseVersion } from '../config/release.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addCheckpointCommands } from './commands/checkpoint.ts';
+import { addHistoryCommands } from './commands/history.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addJournalCommands } from './commands/journal.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
@@ -92,6 +93,7 @@ export function makeProgram(io: Io, run: Run): Command {
   addLedgerCommands(program, run);
   addJournalCommands(program, run);
   addCheckpointCommands(program, run);
+  addHistoryCommands(program, run);
   addImportCommand(program, run);
   return program;
 }

@@ -9,8 +9,9 @@ import { createState } from '../domain/domain.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Entropy } from '../ports/entropy.ts';
+import { AbsentHistory } from '../history/absent-history.ts';
+import type { History, NodeHistory } from '../history/contract.ts';
 import type { Journal, StoredEntry } from '../ports/journal.ts';
-import { ABSENT_HISTORY } from '../history/absent.ts';
 import type { CheckpointTaken } from '../recovery/checkpointer.ts';
 import { type CommandListener, Replica } from '../recovery/replica.ts';
 import { type Appender, createAppender } from './appender.ts';
@@ -49,23 +50,24 @@ export type NodeOptions = {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly observer: EngineObserver;
+  /** Fed with every accepted transfer; left out = the node keeps no history. */
+  readonly history?: NodeHistory;
   readonly intakeBounds: IntakeBounds;
   readonly groupCommitMs: number;
   readonly release: string;
   /** Without them every start reads the journal from its beginning. */
   readonly checkpoints?: CheckpointSettings;
-  /** Hears of every command that is applied, replays included. */
-  readonly onCommand?: CommandListener;
   /** The node has halted and cannot go on; the process should end. Called once. */
   readonly onHalted: (error: unknown) => void;
 };
 
 export class HoldfastNode implements Engine, CheckpointControl {
-  readonly history = ABSENT_HISTORY;
   readonly #options: NodeOptions;
+  readonly #history: NodeHistory;
   /** The journal, with a note of where the last entries stand. */
   readonly #journal: Journal;
   readonly #offsets = new OffsetNotes();
+  readonly #onCommand: CommandListener;
   #replica: Replica;
   readonly #intake: Intake;
   readonly #publisher = new Publisher();
@@ -87,8 +89,16 @@ export class HoldfastNode implements Engine, CheckpointControl {
   constructor(options: NodeOptions) {
     this.#options = options;
     this.#journal = this.#offsets.noting(options.journal);
-    this.#replica = new Replica(createState(), options.onCommand);
     this.#roleSinceMs = Number(options.clock.nowNs() / 1_000_000n);
+    this.#history = options.history ?? new AbsentHistory();
+    this.#onCommand = (command, outcome, position, state) => {
+      this.#history.feed(command, outcome, position, state);
+    };
+    this.#replica = new Replica(createState(), this.#onCommand);
+    this.#history.attach(
+      () => this.#replica.state,
+      () => this.#leading?.wake(),
+    );
     this.#intake = new Intake(options.intakeBounds, () => this.#leading?.wake());
     this.#publisher.subscribe((applied) => options.observer.applied(applied));
   }
@@ -101,6 +111,10 @@ export class HoldfastNode implements Engine, CheckpointControl {
       });
     }
     return this.#replica.state;
+  }
+
+  get history(): History {
+    return this.#history;
   }
 
   submit(command: Command, signal: AbortSignal): Promise<SubmitResult> {
@@ -189,6 +203,7 @@ export class HoldfastNode implements Engine, CheckpointControl {
     this.#ending.abort();
     await this.#checkpointing?.close();
     await this.#journal.close();
+    await this.#history.close();
     if (this.#role !== 'halted') this.#become('stopped', 'The node was asked to stop.');
   }
 
@@ -198,15 +213,17 @@ export class HoldfastNode implements Engine, CheckpointControl {
   }
 
   async #recoverAndLead(): Promise<void> {
-    const { clock, clusterId, timeline, checkpoints, onCommand } = this.#options;
+    const { clock, clusterId, timeline, checkpoints } = this.#options;
     const journal = this.#journal;
     const signal = this.#ending.signal;
     this.#become('recovering', 'The journal is being read.');
+    await this.#history.open();
     const restored = await restoreFromNewest({
       journal,
       store: checkpoints?.store,
       history: { clusterId, timeline },
-      onCommand,
+      onCommand: this.#onCommand,
+      derived: this.#history,
       onNote: (text) => checkpoints?.observer.noted(text),
       onProgress: (position) => {
         this.#replayed = position;
@@ -220,6 +237,7 @@ export class HoldfastNode implements Engine, CheckpointControl {
     const begun = restored.manifest;
     const behind = restored.replica.position - (begun?.place.position ?? 0);
     checkpoints?.observer.restored(begun?.place.position ?? 0, begun?.createdMs ?? 0, behind);
+    this.#history.settle();
     const clockGuard = new ClockGuard(clock);
     const opened = await this.#openEpoch({
       journal,
@@ -303,6 +321,7 @@ export class HoldfastNode implements Engine, CheckpointControl {
       replica: this.#replica,
       publisher: this.#publisher,
       observer: this.#options.observer,
+      history: this.#history,
       clock: this.#options.clock,
       groupCommitMs: this.#options.groupCommitMs,
       onFatal: (error) => this.#becomeHalted(error),

@@ -23,6 +23,16 @@ const ROLES: readonly NodeRole[] = [
 
 type JournalPlaceState = JournalHealth['places'][number]['state'];
 
+/** What the history counts since the process started. */
+export type HistoryFigures = {
+  readonly queries: number;
+  readonly finds: number;
+  readonly sealed: number;
+  readonly sealSeconds: number;
+  readonly waitSeconds: number;
+  readonly lost: number;
+};
+
 /** While replaying, one log line for so many entries. */
 const REPLAY_LOG_ENTRIES = 100_000;
 
@@ -30,6 +40,7 @@ const REPLAY_LOG_ENTRIES = 100_000;
 export function createNodeMetrics(
   engine: () => Engine,
   release: string,
+  history: HistoryFigures,
   journalHealth: () => JournalHealth | undefined = () => undefined,
   more: readonly GaugeReading[] = [],
 ): Metrics {
@@ -83,9 +94,41 @@ export function createNodeMetrics(
         'Ids whose time lies before this are answered id_expired.',
         (e) => counts(e.state).edgeSeconds,
       ),
+      ...historyGauges(gauge, history),
       ...more,
     ],
   });
+}
+
+type MakeGauge = (
+  name: string,
+  help: string,
+  read: (engine: Engine) => number,
+) => { readonly name: string; readonly help: string; readonly read: () => number };
+
+function historyGauges(gauge: MakeGauge, history: HistoryFigures): ReturnType<MakeGauge>[] {
+  return [
+    gauge('history_complete', '1 while the history can answer everything.', (e) => {
+      return e.history.status().complete ? 1 : 0;
+    }),
+    gauge('history_transfers', 'Transfers in the history.', (e) => {
+      return e.history.status().transfers;
+    }),
+    gauge('history_runs', 'Immutable files of the history.', (e) => e.history.status().runs),
+    gauge('history_bytes', 'Bytes of the history on disk.', (e) => e.history.status().bytes),
+    gauge('history_queries', 'Questions to the history since start.', () => history.queries),
+    gauge('history_finds', 'Transfers looked up by id in it since start.', () => history.finds),
+    gauge('history_runs_written', 'Files of it written since start.', () => history.sealed),
+    gauge('history_write_seconds', 'Time that writing them took, together.', () => {
+      return history.sealSeconds;
+    }),
+    gauge('history_wait_seconds', 'Time that payments waited for room in its memory.', () => {
+      return history.waitSeconds;
+    }),
+    gauge('history_tails_lost', 'How often its tail was given up, to be read again.', () => {
+      return history.lost;
+    }),
+  ];
 }
 
 /** Gauges of the books are 0 while there are none to read (recovering, halted). */

@@ -5,6 +5,9 @@
 // code and amount resolved, timestamp set). A transfer's number is its place in the order in which
 // transfers were accepted, from 0.
 
+import type { Command } from '../domain/commands.ts';
+import type { DomainState } from '../domain/domain.ts';
+import type { Outcome } from '../domain/outcome.ts';
 import type { HoldState } from '../domain/queries.ts';
 
 export type TransferFilter = {
@@ -66,6 +69,12 @@ export type HistoryStatus = {
   /** Immutable runs on disk, and all bytes on disk. */
   readonly runs: number;
   readonly bytes: number;
+  /**
+   * A digest of the first `digestRuns` runs, 64 hex digits, chained: two nodes with as many runs of
+   * one journal have the same.
+   */
+  readonly digestRuns: number;
+  readonly digest: string;
 };
 
 export interface History {
@@ -79,4 +88,41 @@ export interface History {
   query(query: TransferQuery, signal: AbortSignal): Promise<TransferPage>;
 
   status(): HistoryStatus;
+}
+
+/** How far the history on disk reaches: a checkpoint of this position can rely on it. */
+export type Persisted = { readonly position: number; readonly number: number };
+
+/** What the node does with the history that it keeps. */
+export interface NodeHistory extends History {
+  /** Reads what is on disk; before the journal is replayed. Rejects what the file system says. */
+  open(): Promise<void>;
+
+  /** `onRoom` is called when `hasRoom` has become true again. */
+  attach(state: () => DomainState, onRoom: () => void): void;
+
+  /**
+   * A command has just been applied and the state still knows what it accepted. What the history
+   * has already is passed over. Never throws and never waits.
+   */
+  feed(command: Command, outcome: Outcome, position: number, state: DomainState): void;
+
+  /**
+   * False while nothing should be numbered, because memory for what it would accept has to become
+   * free first. That lasts a second at most; then the tail is given up and read again later.
+   */
+  readonly hasRoom: boolean;
+  untilRoom(): Promise<void>;
+
+  /** The journal has been replayed: what is missing now is read again in the background. */
+  settle(): void;
+
+  /**
+   * Makes everything that was fed durable, so that a checkpoint of this position may be published.
+   * Where the history is incomplete anyway it resolves without doing anything.
+   */
+  persist(): Promise<Persisted>;
+
+  /** Ends its threads. Idempotent. */
+  close(): Promise<void>;
 }

@@ -18,7 +18,12 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 }
 
 /** Called right after each command, while the state still knows what the command accepted. */
-export type CommandListener = (command: Command, outcome: Outcome, position: number) => void;
+export type CommandListener = (
+  command: Command,
+  outcome: Outcome,
+  position: number,
+  state: DomainState,
+) => void;
 
 /** Where a replica stands: what a checkpoint writes down beside the state. */
 export type ReplicaPlace = {
@@ -77,7 +82,7 @@ export class Replica {
       for (const command of readCommands(entryBody(entry), entry.commandCount)) {
         const { position, rulesVersion } = entry;
         const outcome = apply(this.state, command, { position, timeNs, rulesVersion });
-        this.#onCommand?.(command, outcome, position);
+        this.#onCommand?.(command, outcome, position, this.state);
         outcomes.push(outcome);
         timeNs += BigInt(command.eventCount);
       }

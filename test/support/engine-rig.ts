@@ -21,6 +21,7 @@ import type { MemoryLog } from '../../src/drivers/memory/memory-log.ts';
 import type { CheckpointSettings } from '../../src/engine/checkpointing.ts';
 import type { SubmitResult } from '../../src/engine/contract.ts';
 import { HoldfastNode } from '../../src/engine/node.ts';
+import type { NodeHistory } from '../../src/history/contract.ts';
 import type { EngineObserver } from '../../src/engine/observer.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Journal } from '../../src/ports/journal.ts';
@@ -93,6 +94,7 @@ export type RigOptions = {
   readonly clock?: HandClock;
   readonly clusterId?: Uint8Array;
   readonly checkpoints?: CheckpointSettings;
+  readonly history?: NodeHistory;
 };
 
 let nonces = 0;
@@ -108,6 +110,7 @@ export function makeNode(journal: Journal, options: RigOptions = {}): Rig {
     clock,
     entropy: { bytes: (count) => new Uint8Array(count).fill(++nonces) },
     observer: SILENT,
+    ...(options.history !== undefined && { history: options.history }),
     intakeBounds: { commandsMax: options.commandsMax ?? 1000, bytesMax: 64 * 1024 * 1024 },
     groupCommitMs: 1,
     release: 'test',

@@ -24,7 +24,11 @@ export function compareWithRecord(
   return compareFields(words, o, kept, k, whole);
 }
 
-function compareFields(
+/**
+ * The same for a record that stands elsewhere; `whole`: the post or void took all that was held.
+ * Answers `exists` or the first difference.
+ */
+export function compareFields(
   words: Uint32Array,
   o: number,
   kept: Uint32Array,

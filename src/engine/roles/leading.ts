@@ -8,6 +8,7 @@
 import { assert } from '../../base/assert.ts';
 import { OperationalError, isOperationalError } from '../../base/errors.ts';
 import { APPENDS_IN_FLIGHT_MAX, ENTRY_BYTES_MAX } from '../../base/limits.ts';
+import type { NodeHistory } from '../../history/contract.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Replica } from '../../recovery/replica.ts';
 import type { Appender } from '../appender.ts';
@@ -28,6 +29,8 @@ export type LeadingOptions = {
   readonly replica: Replica;
   readonly publisher: Publisher;
   readonly observer: EngineObserver;
+  /** Nothing is numbered while it has no room for what would be accepted. */
+  readonly history: NodeHistory;
   readonly clock: Clock;
   readonly groupCommitMs: number;
   /** The node cannot go on: fenced, failed storage, a broken invariant. */
@@ -155,6 +158,7 @@ export class Leading {
   }
 
   #number(options: { readonly probe: boolean }): boolean {
+    if (!this.#options.history.hasRoom) return false;
     const batch = this.#options.sequencer.next(options);
     if (batch === undefined) return false;
     this.#inFlight.push(batch);
@@ -185,7 +189,7 @@ export class Leading {
       const outcomes = replica.apply(batch.entry);
       sequencer.acknowledged(batch.entry);
       publisher.publish({ entry: batch.entry, outcomes });
-      respond(batch, outcomes);
+      respond(batch, outcomes, this.#options.history);
       // Durable, applied, told and answered: nobody looks at the bytes any more.
       giveBackRoom(batch.entry.bytes);
     } catch (error) {

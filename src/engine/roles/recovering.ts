@@ -3,6 +3,7 @@
 
 import { type Entry, equalBytes } from '../../base/entry.ts';
 import { OperationalError } from '../../base/errors.ts';
+import type { NodeHistory } from '../../history/contract.ts';
 import type { EngineOffset, Journal, StoredEntry } from '../../ports/journal.ts';
 import type { ReaderRule } from '../../recovery/reader-rule.ts';
 import type { Replica } from '../../recovery/replica.ts';
@@ -27,6 +28,8 @@ export type RecoverOptions = {
   readonly proven: ReadonlyMap<number, Uint8Array>;
   /** Called now and then with the last applied position. */
   readonly onProgress: (position: number) => void;
+  /** Fed by the replica; a replay is not faster than it. */
+  readonly derived: Pick<NodeHistory, 'hasRoom' | 'untilRoom'>;
   readonly signal: AbortSignal;
 };
 
@@ -35,7 +38,7 @@ export type RecoverOptions = {
  * with what has been discarded, when the journal itself does not reach back to position 1.
  */
 export async function recover(options: RecoverOptions): Promise<Recovered> {
-  const { journal, rule, replica, from, onProgress, signal } = options;
+  const { journal, rule, replica, from, onProgress, derived, signal } = options;
   let last: Entry | undefined;
   let offset: EngineOffset | null = null;
   let voidCount = 0;
@@ -50,6 +53,7 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
       }
       assertProven(stored.entry, options.proven);
       if (verdict.kind === 'accept') {
+        if (!derived.hasRoom) await derived.untilRoom();
         replica.apply(stored.entry);
         bytesApplied += stored.entry.bytes.byteLength;
       }

@@ -5,6 +5,7 @@
 
 import { isOperationalError } from '../../base/errors.ts';
 import { assertBooksBalanceFully, createState } from '../../domain/domain.ts';
+import type { NodeHistory } from '../../history/contract.ts';
 import type { CheckpointStore } from '../../ports/checkpoint-store.ts';
 import type { EngineOffset, Journal } from '../../ports/journal.ts';
 import type { Manifest, ReadManifest } from '../../recovery/checkpoint-codec.ts';
@@ -23,6 +24,8 @@ export type RestoreOptions = {
   readonly store: CheckpointStore | undefined;
   readonly history: OwnHistory;
   readonly onCommand: CommandListener | undefined;
+  /** Fed by the replica; a replay is not faster than it. */
+  readonly derived: Pick<NodeHistory, 'hasRoom' | 'untilRoom'>;
   /** Sentences for people: which checkpoint, and what was wrong with others. */
   readonly onNote: (text: string) => void;
   readonly onProgress: (position: number) => void;
@@ -110,7 +113,7 @@ async function replay(
   beginning: Beginning,
   proven: ReadonlyMap<number, Uint8Array>,
 ): Promise<Restored> {
-  const { journal, onProgress, signal } = options;
+  const { journal, onProgress, derived, signal } = options;
   const { replica, rule, from, manifest } = beginning;
   const { tornBytes } = await journal.open({
     mode: 'write',
@@ -118,7 +121,16 @@ async function replay(
     signal,
   });
   try {
-    const recovered = await recover({ journal, rule, replica, from, proven, onProgress, signal });
+    const recovered = await recover({
+      journal,
+      rule,
+      replica,
+      from,
+      proven,
+      onProgress,
+      derived,
+      signal,
+    });
     assertBooksBalanceFully(replica.state);
     return { replica, rule, recovered, tornBytes, manifest };
   } catch (error) {

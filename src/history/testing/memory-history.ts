@@ -115,6 +115,8 @@ export class MemoryHistory implements History {
       position: this.#position,
       runs: 0,
       bytes: TRANSFER_BYTES * this.#transfers.length,
+      digestRuns: 0,
+      digest: '0'.repeat(64),
     };
   }
 

@@ -1,6 +1,7 @@
 // Every byte of a small checkpoint, changed in turn: it is always noticed, and the node comes to
 // the very same books, from an older checkpoint or from the journal. Never to others (I33).
 
+import { AbsentHistory } from '../../../src/history/absent-history.ts';
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { createState } from '../../../src/domain/domain.ts';
@@ -53,6 +54,7 @@ async function restored(): Promise<{ readonly result: Restored; readonly notes: 
     store,
     history: { clusterId: CLUSTER_ID, timeline: 1 },
     onCommand: undefined,
+    derived: new AbsentHistory(),
     onNote: (text) => notes.push(text),
     onProgress: () => {},
     signal: FOREVER,

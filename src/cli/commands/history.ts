@@ -1,0 +1,103 @@
+// `holdfast history status|verify|rebuild`: offline, on the data folder.
+
+import type { Command } from 'commander';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HistorySurvey } from '../../main.ts';
+import { dataFolder } from '../connection.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { CliFailure } from '../failure.ts';
+import { requireJournal } from '../journal-folder.ts';
+import { Output } from '../output.ts';
+import type { Run } from '../run.ts';
+
+const MONEY = 'No payment and no balance depends on it; nothing was changed.';
+
+export function addHistoryCommands(program: Command, run: Run): void {
+  const group = program.command('history').description('the history of all transfers, offline');
+  group
+    .command('status')
+    .description('which files there are, and their digest; reads names and lengths')
+    .action(run<object>(({ io, options }) => tell(dataFolder(io, options), false, io, options)));
+  group
+    .command('verify')
+    .description('check every byte of it against its digests')
+    .action(run<object>(({ io, options }) => tell(dataFolder(io, options), true, io, options)));
+  group
+    .command('rebuild')
+    .description('make it again from the journal; the node must be stopped')
+    .action(
+      run<object>(async ({ io, options }) => {
+        const folder = dataFolder(io, options);
+        await requireJournal(join(folder, 'journal'));
+        const { remakeHistory } = await import('../../main.ts');
+        return show(await remakeHistory(folder), new Output(io, options));
+      }),
+    );
+}
+
+type Parameters = ConstructorParameters<typeof Output>;
+
+async function tell(
+  folder: string,
+  isThorough: boolean,
+  io: Parameters[0],
+  options: Parameters[1],
+): Promise<number> {
+  await requireHistory(join(folder, 'history'));
+  const { lookAtHistory } = await import('../../main.ts');
+  return show(lookAtHistory(folder, isThorough), new Output(io, options));
+}
+
+async function requireHistory(folder: string): Promise<void> {
+  try {
+    await readdir(folder);
+  } catch (cause) {
+    throw new CliFailure(
+      {
+        exitCode: ExitCode.notFound,
+        code: 'history_not_found',
+        message: `There is no history in ${folder}.`,
+        money: 'Nothing was read or changed.',
+        action: 'Name the data folder with --data; a node makes its history when it starts.',
+      },
+      cause,
+    );
+  }
+}
+
+function show(survey: HistorySurvey, output: Output): number {
+  const { folder, runs, transfers, bytes, digestRuns, digest, faults } = survey;
+  const isWhole = faults.length === 0;
+  if (output.isJson) {
+    const verdict = isWhole ? 'whole' : 'broken';
+    output.json({
+      verdict,
+      folder,
+      runs,
+      transfers,
+      bytes,
+      digest_runs: digestRuns,
+      digest,
+      faults,
+    });
+  } else {
+    output.pairs([
+      ['history', folder],
+      ['verdict', isWhole ? output.good('whole') : output.bad('BROKEN')],
+      ['runs', String(runs)],
+      ['transfers', String(transfers)],
+      ['bytes', String(bytes)],
+      ['digest', `${digest} (${digestRuns} runs)`],
+    ]);
+  }
+  const [fault] = faults;
+  if (fault === undefined) return ExitCode.ok;
+  throw new CliFailure({
+    exitCode: ExitCode.failed,
+    code: 'history_broken',
+    message: faults.length === 1 ? fault : `${fault} (and ${faults.length - 1} more)`,
+    money: MONEY,
+    action: 'A running node mends it by itself; or stop it and run `holdfast history rebuild`.',
+  });
+}
