@@ -1,9 +1,9 @@
 // `npm run chaos -- --kills N [--workload NAME] [--directories N] [--seed S] [--json]`: a real node
 // under real load, killed with SIGKILL and started again at once, at random instants and, where the
 // load has large batches, in the middle of a write (striker.ts); the shape of the load changes from
-// kill to kill (workload.ts; --workload keeps one). Afterwards the exact checker compares every answer that any client got
-// with the journal replayed on the naive model. On a mismatch the history is kept in a file, and
-// `npm run chaos -- --judge FILE` judges it again.
+// kill to kill (workload.ts; --workload keeps one). Afterwards the exact checker compares every
+// answer that any client got with the journal replayed on the naive model. On a mismatch the
+// history is kept in a file, and `npm run chaos -- --judge FILE` judges it again.
 
 import { rm } from 'node:fs/promises';
 import { mkdtempSync } from 'node:fs';
