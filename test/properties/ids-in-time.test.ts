@@ -15,9 +15,14 @@ import {
   TRANSFER_DEFAULTS,
   TransferFlag,
 } from '../../src/base/transfer-record.ts';
-import { configureCommand, transfersCommand } from '../../src/domain/commands.ts';
+import {
+  accountFlagsCommand,
+  configureCommand,
+  transfersCommand,
+} from '../../src/domain/commands.ts';
 import { growAhead } from '../../src/domain/domain.ts';
 import { Pair } from './pair.ts';
+import { ACCOUNT_IDS } from './twists.ts';
 
 type Order = 'rising' | 'falling' | 'one millisecond' | 'clients' | 'seconds' | 'again' | 'edge';
 
@@ -53,6 +58,12 @@ class Load {
       ...(ids === undefined ? {} : { dedupe_bytes_max: 160 * ids }),
       ...(windowSeconds === undefined ? {} : { dedupe_window_seconds: windowSeconds }),
     });
+    this.pair.send({ command, stamp: this.#stamp(1) });
+  }
+
+  freeze(frozen: boolean): void {
+    const account = '2'.padStart(32, '0');
+    const command = accountFlagsCommand({ account, frozen, expected_frozen: !frozen });
     this.pair.send({ command, stamp: this.#stamp(1) });
   }
 
@@ -109,8 +120,8 @@ class Load {
     const plain: Transfer = {
       ...TRANSFER_DEFAULTS,
       id,
-      debitAccountId: BigInt(1 + prng.below(3)),
-      creditAccountId: BigInt(1 + prng.below(3)),
+      debitAccountId: ACCOUNT_IDS[prng.below(5)]!,
+      creditAccountId: ACCOUNT_IDS[prng.below(5)]!,
       // Sums of 32 bits carry over now and then.
       amount: BigInt(1 + prng.below(prng.chance(0.02) ? 0xffff_ffff : 10_000)),
       ledger: 978,
@@ -140,6 +151,7 @@ test('ids in any relation to time are answered as the naive model answers them',
       load.batch(prng.pick(ORDERS), 1 + prng.below(round % 5 === 0 ? 200 : 30));
       if (round % 8 === 0) load.name(3);
       if (round === 10) load.configure(1, { ids });
+      if (round === 12 || round === 20) load.freeze(round === 12);
       if (round % 15 === 14) {
         const restored = pair.kernel.restored();
         assert.equal(restored.imageDigest(), pair.kernel.imageDigest());
@@ -167,5 +179,36 @@ test('tables of a full second and of a full millisecond answer as the naive mode
   load.batch('again', 500);
   load.name(300);
   pair.compare('at the end');
+  pair.kernel.assertBalanced();
+});
+
+test('plain transfers count what is held against the limits of their accounts', () => {
+  const prng = new Prng(5);
+  const pair = new Pair();
+  // Debits of the one, credits of the other must not exceed the opposite side.
+  const [, other, , debtor, creditor] = ACCOUNT_IDS;
+  const startMs = Number(pair.player.nowNs / 1_000_000n) + 1000;
+  let number = 0;
+  for (let round = 0; round < 60; round++) {
+    const transfers = Array.from({ length: 20 }, (): Transfer => {
+      const [limited, inward] = [prng.chance(0.5), prng.chance(0.4)];
+      const account = limited ? debtor! : creditor!;
+      const isDebit = limited !== inward;
+      number += 1;
+      return {
+        ...TRANSFER_DEFAULTS,
+        id: transferIdFrom(startMs + round, BigInt(number)),
+        debitAccountId: isDebit ? account : other!,
+        creditAccountId: isDebit ? other! : account,
+        amount: BigInt(1 + prng.below(40)),
+        ledger: 978,
+        code: 1,
+        flags: prng.chance(0.1) ? TransferFlag.pending : 0,
+      };
+    });
+    const timeNs = BigInt(startMs + round) * 1_000_000n;
+    const command = transfersCommand(encodeTransfers(transfers));
+    pair.send({ command, stamp: { position: 100 + round, timeNs, rulesVersion: 1 } });
+  }
   pair.kernel.assertBalanced();
 });

@@ -1,10 +1,11 @@
-// The plain transfer's own road: no flags, nothing but two accounts without limits or states, an
-// amount of 32 bits that carries nothing over, a new id, and room for it. Whatever is not plain is
-// left, untouched, to evaluate-transfer.ts, which gives the same answer to a plain one.
+// The plain transfer's own road: no flags, nothing but two accounts that are not closed or frozen
+// and stay within their limits, an amount of 32 bits that carries nothing over, a new id, and room
+// for it. Whatever is not plain is left, untouched, to evaluate-transfer.ts, which gives the same
+// answer to a plain one.
 //
-// What transfers have in common is done once for a stretch of them: records that
-// follow each other are copied in one piece into slots that follow each other, and the totals are
-// raised by the sum. Nothing outside can tell: before anything else looks, the stretch is closed.
+// What transfers have in common is done once for a stretch of them: records that follow each other
+// are copied in one piece into slots that follow each other, and the totals are raised by the sum.
+// Nothing outside can tell: before anything else looks, the stretch is closed.
 
 import { AccountFlag } from '../../base/account.ts';
 import { TRANSFER_WORDS, TransferWord } from '../../base/transfer-record.ts';
@@ -19,8 +20,12 @@ import { CHUNK_BITS, CHUNK_MASK } from './record-chunks.ts';
 const STRETCH_MAX = 2048;
 const MS_PER_SECOND = 1000;
 const WORD_MAX = 0xffff_ffff;
+const WORD = 0x1_0000_0000;
+const DEBITS_LIMITED = AccountFlag.debitsMustNotExceedCredits << 16;
+const CREDITS_LIMITED = AccountFlag.creditsMustNotExceedDebits << 16;
+const LIMITED = DEBITS_LIMITED | CREDITS_LIMITED;
 /** An imported account moves money like any other. */
-const HINDERING = (0xffff & ~AccountFlag.imported) << 16;
+const HINDERING = (0xffff << 16) & ~((AccountFlag.imported << 16) | LIMITED);
 
 /** Applies events from `from` on, as long as they are plain; returns the first that is not. */
 export function applyPlain(
@@ -100,8 +105,9 @@ function move(
     const credit = chunks[creditAccount >>> CHUNK_BITS]!;
     const c = (creditAccount & CHUNK_MASK) * ACCOUNT_WORDS;
     if (debit[d + AccountWord.ledgerOrdinal] !== ordinal) break;
-    if (!isFree(debit, d, credit, c, words[o + TransferWord.ledger]!)) break;
+    if (words[o + TransferWord.ledger] !== debit[d + AccountWord.ledger]) break;
     const amount = words[o + TransferWord.amount]!;
+    if (!mayMove(debit, d, credit, c, amount)) break;
     const i = d + AccountWord.debitsPosted;
     const j = c + AccountWord.creditsPosted;
     const debitBefore = debit[i]!;
@@ -166,13 +172,13 @@ function isPlain(words: Uint32Array, o: number): boolean {
   );
 }
 
-/** Accounts of the ledger named, without limits and states, whose sums are far from 2^128. */
-function isFree(
+/** Accounts of one ledger, without states, within their limits, whose sums are far from 2^128. */
+function mayMove(
   debit: Uint32Array,
   d: number,
   credit: Uint32Array,
   c: number,
-  ledger: number,
+  amount: number,
 ): boolean {
   const flags = debit[d + AccountWord.codeAndFlags]! | credit[c + AccountWord.codeAndFlags]!;
   const highest =
@@ -181,9 +187,37 @@ function isFree(
     credit[c + AccountWord.creditsPending + 3]! |
     credit[c + AccountWord.creditsPosted + 3]!;
   return (
-    debit[d + AccountWord.ledger] === ledger &&
-    credit[c + AccountWord.ledger] === ledger &&
+    debit[d + AccountWord.ledger] === credit[c + AccountWord.ledger] &&
     (flags & HINDERING) === 0 &&
-    highest >>> 30 === 0
+    highest >>> 30 === 0 &&
+    ((flags & LIMITED) === 0 || isWithinLimits(debit, d, credit, c, amount))
   );
+}
+
+/** True where limits certainly hold; where they may not, the general road finds out. */
+function isWithinLimits(
+  debit: Uint32Array,
+  d: number,
+  credit: Uint32Array,
+  c: number,
+  amount: number,
+): boolean {
+  if ((debit[d + AccountWord.codeAndFlags]! & DEBITS_LIMITED) !== 0) {
+    const { debitsPending, debitsPosted, creditsPosted } = AccountWord;
+    const debits = small(debit, d + debitsPending) + small(debit, d + debitsPosted);
+    if (!(debits + amount <= small(debit, d + creditsPosted))) return false;
+  }
+  if ((credit[c + AccountWord.codeAndFlags]! & CREDITS_LIMITED) !== 0) {
+    const { creditsPending, creditsPosted, debitsPosted } = AccountWord;
+    const credits = small(credit, c + creditsPending) + small(credit, c + creditsPosted);
+    if (!(credits + amount <= small(credit, c + debitsPosted))) return false;
+  }
+  return true;
+}
+
+/** The balance at `words[i]` if it is below 2^51, so that sums are exact; or else NaN. */
+function small(words: Uint32Array, i: number): number {
+  const high = words[i + 1]!;
+  const isSmall = (words[i + 2]! | words[i + 3]! | (high >>> 19)) === 0;
+  return isSmall ? high * WORD + words[i]! : Number.NaN;
 }

@@ -3,7 +3,7 @@
 // does not; and a second that is forgotten is dropped whole, without taking out its ids one by one.
 //
 // Each second has a table. A table is a hash table with linear probing (pairs of hash and
-// slot + 1), at most 5/8 full, which doubles up to 8,192 places. What outgrows that becomes a
+// slot + 1), at most 5/8 full, which doubles up to 16,384 places. What outgrows that becomes a
 // directory: of one second, of 1,024 tables, one for each of its milliseconds; of anything below,
 // of 256 tables, by the upper bits of another hash of the ids. So nothing ever copies more than one
 // table, and however ids are chosen, no look-up takes more than a few steps.
@@ -25,11 +25,11 @@ const PAGES = DEDUPE_RING_SECONDS >>> PAGE_BITS;
 const RING_MASK = DEDUPE_RING_SECONDS - 1;
 const NO_WORDS = new Int32Array(0);
 
-/** Kinds 1 to 10: tables of 2^(3 + kind) places, which take blocks of size `kind - 1`. */
+/** Kinds 1 to 11: tables of 2^(3 + kind) places, which take blocks of size `kind - 1`. */
 const PLACES_BITS = 3;
-const TABLE_KIND_MAX = 10;
-const MILLISECONDS = 11;
-const HASHES = 12;
+const TABLE_KIND_MAX = 11;
+const MILLISECONDS = 12;
+const HASHES = 13;
 const KIND_BITS = 4;
 const KIND_MASK = (1 << KIND_BITS) - 1;
 /** A directory of 1,024 pairs and one of 256, as sizes of blocks. */
@@ -381,7 +381,7 @@ export class TimeIndex {
  */
 function idsMax(kind: number, pair: number): number {
   const most = (5 << (PLACES_BITS + kind)) >>> 3;
-  return kind < TABLE_KIND_MAX ? most : most - (Math.imul(pair, 0x9e37_79b1) >>> 21);
+  return kind < TABLE_KIND_MAX ? most : most - (Math.imul(pair, 0x9e37_79b1) >>> 20);
 }
 
 /** Takes the entry at `place` out and closes the gap, so that probing finds what was behind it. */

@@ -38,14 +38,14 @@ describe('blocks of words', () => {
     const used = new Used();
     for (let step = 0; step < 6000; step++) {
       if (used.list.length > 0 && prng.chance(0.45)) used.give(prng.below(used.list.length));
-      else used.take(prng.below(10));
+      else used.take(prng.below(11));
     }
     while (used.list.length > 0) used.give(0);
   });
 
   it('serve every size out of the same memory, one after the other', () => {
     const used = new Used();
-    for (let size = 0; size < 10; size++) {
+    for (let size = 0; size < 11; size++) {
       for (let count = 0; count < 1 << (13 - size); count++) used.take(size);
       assert.equal(used.blocks.chunks.length, 1, 'one chunk is enough for each');
       while (used.list.length > 0) used.give(used.list.length - 1);

@@ -1,4 +1,4 @@
-// Blocks of memory for the index of remembered ids: 2^5 to 2^14 words each, out of chunks of 1 MiB.
+// Blocks of memory for the index of remembered ids: 2^5 to 2^15 words each, out of chunks of 1 MiB.
 // A chunk holds blocks of one size. Once all of them are free it can be cut up for any other size,
 // so memory is not lost to a size that is no longer asked for.
 //
@@ -13,8 +13,8 @@ const CHUNK_WORDS = 1 << CHUNK_BITS;
 /** From a unit to its chunk, and to its place there. */
 export const UNIT_CHUNK_BITS = CHUNK_BITS - UNIT_BITS;
 export const UNIT_CHUNK_MASK = (1 << UNIT_CHUNK_BITS) - 1;
-/** Blocks of 2^5 words up to 2^14. */
-const SIZES = 10;
+/** Blocks of 2^5 words up to 2^15. */
+const SIZES = 11;
 const NONE = -1;
 
 export class WordBlocks {
