@@ -1,8 +1,7 @@
 // Where the journal is, and whose it should be, for the offline tools.
 
 import { readdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { membersOf } from '../drivers/file/directories.ts';
+import { dirname, join } from 'node:path';
 import { readIfThere } from './connection.ts';
 import { ExitCode } from './exit-codes.ts';
 import { CliFailure } from './failure.ts';
@@ -36,24 +35,4 @@ export async function clusterIdBeside(directory: string): Promise<string | undef
   } catch {
     return undefined;
   }
-}
-
-/**
- * All directories that the journal has by its member record; the one beside the data folder first.
- */
-export async function journalDirectories(directory: string): Promise<readonly string[]> {
-  const others = (await membersOf(directory)).filter(({ state }) => state === 'active');
-  const paths = others.map(({ path }) => path);
-  const self = resolve(directory);
-  const readable: string[] = [];
-  for (const path of paths) if (path !== self && (await isReadable(path))) readable.push(path);
-  // Of a directory that was dropped the others hold more.
-  return others.length > 0 && !paths.includes(self) ? readable : [self, ...readable];
-}
-
-async function isReadable(path: string): Promise<boolean> {
-  return await readdir(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -6,9 +6,10 @@ import { formatId } from '../base/ids.ts';
 import { type Transfer, decodeTransfers } from '../base/transfer-record.ts';
 import { TRANSFER_FLAG_NAMES, flagNames } from '../client/wire.ts';
 import { type Command, CommandKind, readCommands } from '../domain/commands.ts';
+import { activeDirectories } from '../drivers/file/directories.ts';
 import { type InspectionItem, inspectJournal } from '../drivers/file/inspect.ts';
 import { ExitCode } from './exit-codes.ts';
-import { journalDirectories, requireJournal } from './journal-folder.ts';
+import { requireJournal } from './journal-folder.ts';
 import { type Output, instant } from './output.ts';
 
 type Finding = Extract<InspectionItem, { readonly kind: 'finding' }>;
@@ -28,7 +29,7 @@ export async function showJournal(options: ShowOptions): Promise<number> {
   await requireJournal(directory);
   let shown = 0;
   let isCorrupt = false;
-  for await (const item of inspectJournal(await journalDirectories(directory))) {
+  for await (const item of inspectJournal(await activeDirectories(directory))) {
     if (item.kind === 'finding') {
       isCorrupt ||= item.severity === 'corrupt';
       showFinding(output, item);

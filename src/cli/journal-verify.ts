@@ -7,12 +7,13 @@ import { formatDecimal } from '../base/money.ts';
 import { isOperationalError } from '../base/errors.ts';
 import { assertBooksBalanceFully } from '../domain/domain.ts';
 import { counts, ledgerTotals, listLedgers } from '../domain/queries.ts';
+import { activeDirectories } from '../drivers/file/directories.ts';
 import { type InspectionItem, inspectJournal } from '../drivers/file/inspect.ts';
 import { ReaderRule } from '../recovery/reader-rule.ts';
 import { Replica } from '../recovery/replica.ts';
 import { ExitCode } from './exit-codes.ts';
 import { CliFailure } from './failure.ts';
-import { clusterIdBeside, journalDirectories, requireJournal } from './journal-folder.ts';
+import { clusterIdBeside, requireJournal } from './journal-folder.ts';
 import { type Output, instant } from './output.ts';
 
 type Finding = Extract<InspectionItem, { readonly kind: 'finding' }>;
@@ -51,7 +52,7 @@ export async function verifyJournal(options: {
 }): Promise<number> {
   const { output, directory } = options;
   await requireJournal(directory);
-  const directories = await journalDirectories(directory);
+  const directories = await activeDirectories(directory);
   const verification = await verify(directory, directories);
   if (output.isJson) output.json(resultJson(verification, directory));
   else showResult(output, verification, directory);

@@ -53,7 +53,8 @@ export function openDataFolder(
       cause: error,
     });
   }
-  const hasJournal = [journalFolder, ...otherJournalFolders].some(holdsJournal);
+  const isHere = readdirSync(journalFolder).some(isSegment);
+  const hasJournal = isHere || otherJournalFolders.some(holdsJournal);
   const { cluster, isNew } = openIdentity({ folder, journalFolder, hasJournal });
   const apiKeyFile = join(folder, 'api-key');
   if (!existsSync(apiKeyFile)) {
@@ -84,8 +85,17 @@ function keyFault(file: string, cause: unknown): OperationalError {
   });
 }
 
+function isSegment(name: string): boolean {
+  return name.endsWith('.journal');
+}
+
+/** One that cannot be read holds nothing for now; the driver asks for it and says why. */
 function holdsJournal(folder: string): boolean {
-  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.journal'));
+  try {
+    return readdirSync(folder).some(isSegment);
+  } catch {
+    return false;
+  }
 }
 
 type Finding = {

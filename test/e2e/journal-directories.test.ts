@@ -2,7 +2,7 @@
 // one is lost and asked for, left out by name, and filled again. No payment is lost on the way.
 
 import assert from 'node:assert/strict';
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runSeen } from '../../src/cli/testing/run.ts';
@@ -40,6 +40,13 @@ test('a journal in two directories survives damage to one and the loss of the ot
   const verified = await runSeen(['--data', data, 'journal', 'verify', '--json']);
   const { verdict } = JSON.parse(verified.stdout) as { readonly verdict: string };
   assert.equal(verdict, 'repairable');
+  // A copy of the data folder is looked at alone.
+  const copy = join(folder.path, 'copy');
+  await cp(data, copy, { recursive: true });
+  const copied = await runSeen(['--data', copy, 'journal', 'verify', '--json']);
+  assert.equal((JSON.parse(copied.stdout) as { readonly verdict: string }).verdict, 'clean');
+  assert.deepEqual(await statesOf(copy), ['active']);
+
   await pay({ data, settings: both, expected: 1n });
   assert.deepEqual((await report(data)).repairs, []);
 

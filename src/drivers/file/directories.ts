@@ -1,20 +1,37 @@
 // What the journal's directories are and hold, for the command line: looked at offline, nothing is
 // changed, no lock is needed.
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isOperationalError } from '../../base/errors.ts';
 import { type FileSystem, errorCodeOf, listIfThere, realFileSystem } from './file-system.ts';
 import { scanJournal } from './journal-scan.ts';
 import type { Member } from './members.ts';
+import { believedAmong } from './membership.ts';
 import { lookAt } from './roster.ts';
 import { segmentsAmong } from './segment-name.ts';
 
-/** The member record that stands in a directory; empty when there is none. */
-export async function membersOf(
-  directory: string,
+/**
+ * The directories that hold the journal of which one is named: those that are active by the newest
+ * of their records. A copy of a directory stands for itself: it is elsewhere than its record says.
+ */
+export async function activeDirectories(
+  named: string,
   fileSystem: FileSystem = realFileSystem,
-): Promise<readonly Member[]> {
-  return (await lookAt({ fileSystem }, directory)).own?.record.members ?? [];
+): Promise<readonly string[]> {
+  const found = [];
+  for (const path of await directoriesBeside(fileSystem, resolve(named))) {
+    const directory = await lookAt({ fileSystem }, path);
+    if (directory.own !== undefined && directory.problem === undefined) found.push(directory);
+  }
+  return found.length === 0 ? [resolve(named)] : believedAmong(found);
+}
+
+/** It and those that its record names. */
+async function directoriesBeside(fileSystem: FileSystem, path: string): Promise<readonly string[]> {
+  const { own } = await lookAt({ fileSystem }, path);
+  const members = own?.record.members ?? [];
+  const isAtHome = members.some((member) => member.id === own?.self && member.path === path);
+  return isAtHome ? [path, ...members.map((member) => member.path)] : [path];
 }
 
 export type DirectoryReport = {
@@ -47,7 +64,7 @@ export async function reportDirectories(
   let newest: { readonly number: number; readonly members: readonly Member[] } | undefined;
   for (const path of paths) {
     const { own } = await lookAt({ fileSystem }, path);
-    for (const member of own?.record.members ?? []) paths.add(member.path);
+    for (const beside of await directoriesBeside(fileSystem, path)) paths.add(beside);
     if (own !== undefined && own.record.number > (newest?.number ?? 0)) newest = own.record;
   }
   const directories: DirectoryReport[] = [];
@@ -63,7 +80,9 @@ async function reportOne(
   members: readonly Member[] | undefined,
 ): Promise<DirectoryReport> {
   const { own, isDamaged, problem } = await lookAt({ fileSystem }, path);
-  const member = members?.find(({ id, path: known }) => id === own?.self || known === path);
+  const member = members?.find(({ id, path: known }) =>
+    own === undefined ? known === path : id === own.self,
+  );
   const faults = [
     ...(isDamaged ? ['members.json is damaged'] : []),
     ...(problem === undefined ? [] : [`it cannot be read (${errorCodeOf(problem)})`]),

@@ -169,7 +169,14 @@ void describe('what was discarded', () => {
     await journal.open(WRITE);
     await journal.discardThrough(25);
     await journal.close();
-    for (const path of disk.paths()) if (!path.startsWith(DISCARDED)) await disk.remove(path);
+    const kept = disk.paths().filter((path) => !path.startsWith(DISCARDED));
+    const last = kept.at(-1) ?? '';
+    const bytes = disk.bytesOf(last);
+    const misplaced = last.replace(DIRECTORY, DISCARDED);
+    disk.setBytes(misplaced, bytes);
+    await assert.rejects(journalOn(disk).open(WRITE), hasCode('JOURNAL_CORRUPT'));
+    await disk.remove(misplaced);
+    for (const path of kept) await disk.remove(path);
     await assert.rejects(journalOn(disk).open(WRITE), hasCode('JOURNAL_CORRUPT'));
   });
 });
