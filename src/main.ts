@@ -5,6 +5,7 @@ import { type BinaryServer, createBinaryServer } from './api/binary/server.ts';
 import { type HttpServer, createHttpServer } from './api/server.ts';
 import { OperationalError } from './base/errors.ts';
 import { assertLimits } from './base/limits.ts';
+import { readCheckpointKey } from './config/checkpoint-key.ts';
 import { type Config, type SettingName, loadConfig } from './config/config.ts';
 import {
   type DataFolder,
@@ -26,6 +27,7 @@ import { CheckpointTelemetry } from './engine/checkpoint-telemetry.ts';
 import type { CheckpointSettings } from './engine/checkpointing.ts';
 import { HoldfastNode } from './engine/node.ts';
 import { createNodeMetrics, createTelemetryObserver } from './engine/telemetry-observer.ts';
+import { createEncryptedStore } from './recovery/encrypted-store.ts';
 import { type Logger, createLogger } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
@@ -197,8 +199,10 @@ async function checkpointSettings(
   observer: CheckpointTelemetry,
 ): Promise<CheckpointSettings> {
   const createStore = await CHECKPOINT_DRIVERS.file();
+  const files = createStore({ directory: folder.checkpointFolder });
+  const key = readCheckpointKey(config.checkpointKeyFile);
   return {
-    store: createStore({ directory: folder.checkpointFolder }),
+    store: key === undefined ? files : createEncryptedStore(files, key),
     journalBytes: config.checkpointJournalBytes,
     periodMs: config.checkpointSeconds * 1000,
     kept: config.checkpointsKept,
