@@ -7,6 +7,7 @@ import { binaryReadings } from './api/binary/traffic.ts';
 import { type HttpServer, createHttpServer } from './api/server.ts';
 import { OperationalError } from './base/errors.ts';
 import { assertLimits } from './base/limits.ts';
+import { readCheckpointKey } from './config/checkpoint-key.ts';
 import { type Config, type SettingName, loadConfig, pathsOf } from './config/config.ts';
 import {
   type DataFolder,
@@ -31,6 +32,7 @@ import { startRepair } from './engine/history-repair.ts';
 import { HoldfastNode } from './engine/node.ts';
 import { createNodeMetrics, createTelemetryObserver } from './engine/telemetry-observer.ts';
 import { JournalHistory } from './history/journal-history.ts';
+import { createEncryptedStore } from './recovery/encrypted-store.ts';
 import { type Logger, createLogger } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 
@@ -257,8 +259,10 @@ async function checkpointSettings(
   history: JournalHistory,
 ): Promise<CheckpointSettings> {
   const createStore = await CHECKPOINT_DRIVERS.file();
+  const files = createStore({ directory: folder.checkpointFolder });
+  const key = readCheckpointKey(config.checkpointKeyFile);
   return {
-    store: createStore({ directory: folder.checkpointFolder }),
+    store: key === undefined ? files : createEncryptedStore(files, key),
     journalBytes: config.checkpointJournalBytes,
     periodMs: config.checkpointSeconds * 1000,
     kept: config.checkpointsKept,

@@ -12,6 +12,7 @@ import { createCheckpointStore } from '../drivers/file/checkpoint-store.ts';
 import { createJournal } from '../drivers/file/driver.ts';
 import type { Journal, StoredEntry } from '../ports/journal.ts';
 import type { ReadManifest } from '../recovery/checkpoint-codec.ts';
+import { createEncryptedStore } from '../recovery/encrypted-store.ts';
 import { findCheckpoints, loadCheckpoint, reasonOf } from '../recovery/load-checkpoint.ts';
 import { imageDigest } from '../recovery/image-digest.ts';
 import { ReaderRule } from '../recovery/reader-rule.ts';
@@ -34,12 +35,15 @@ type Verdict = {
 export type VerifyOptions = {
   readonly output: Output;
   readonly folder: string;
+  /** Of encrypted checkpoints. */
+  readonly key: Uint8Array | undefined;
   readonly againstJournal: boolean;
 };
 
 export async function verifyCheckpoints(options: VerifyOptions): Promise<number> {
-  const { output, folder, againstJournal } = options;
-  const store = createCheckpointStore({ directory: join(folder, 'checkpoints') });
+  const { output, folder, key, againstJournal } = options;
+  const files = createCheckpointStore({ directory: join(folder, 'checkpoints') });
+  const store = key === undefined ? files : createEncryptedStore(files, key);
   const { readable, notes } = await findCheckpoints(store);
   const cluster = await clusterIdBeside(join(folder, 'journal'));
   const verdicts: Verdict[] = [];

@@ -142,6 +142,11 @@ export const SETTINGS = {
     { min: 1, max: 1000 },
     'checkpoints that are kept',
   ),
+  checkpointKeyFile: text(
+    'HOLDFAST_CHECKPOINT_KEY_FILE',
+    '',
+    'file with a key (64 hex digits) that checkpoints are encrypted with',
+  ),
   logLevel: oneOf('HOLDFAST_LOG_LEVEL', 'info', LOG_LEVELS, 'what is logged'),
 } as const;
 

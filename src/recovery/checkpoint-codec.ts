@@ -68,8 +68,6 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
       return { table, number, bytes, sha256: digest };
     }),
     created_ms: manifest.createdMs,
-    // Room for a way of encrypting chunks; null = they stand as they are.
-    encryption: null,
     head: toHex(manifest.headBytes),
     offset: manifest.offset,
     outcome_digests: [...place.outcomeDigests].map(([position, digest]) => {
@@ -116,8 +114,6 @@ export function decodeManifest(bytes: Uint8Array): ReadManifest {
 }
 
 function manifestOf(fields: Fields): Manifest {
-  if (fields.value('encryption') !== null)
-    throw corrupt('its chunks are encrypted in no known way');
   const outcomeDigests = new Map<number, Uint8Array>();
   for (const item of fields.list('outcome_digests')) {
     outcomeDigests.set(item.number('position'), item.bytes('digest', DIGEST_BYTES));

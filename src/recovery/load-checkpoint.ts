@@ -16,6 +16,7 @@ import {
   corrupt,
   decodeManifest,
 } from './checkpoint-codec.ts';
+import { isEncrypted } from './encrypted-store.ts';
 
 /** Chunks that are being read and hashed at the same time: 8 MiB of memory. */
 const CHUNKS_AHEAD = 4;
@@ -55,7 +56,10 @@ async function readManifest(
   position: number,
   history?: OwnHistory,
 ): Promise<ReadManifest> {
-  const read = decodeManifest(await store.readManifest(position));
+  const bytes = await store.readManifest(position);
+  if (isEncrypted(bytes))
+    throw corrupt('it is encrypted, and HOLDFAST_CHECKPOINT_KEY_FILE is not set');
+  const read = decodeManifest(bytes);
   if (read.head.position !== position) {
     throw corrupt(`it is of position ${read.head.position}, not of the one that its name says`);
   }

@@ -46,8 +46,9 @@ async function makeBooks(data: string): Promise<number[]> {
 async function startAndSee(
   data: string,
   sum: bigint,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly position: number; readonly replayed: number; readonly stderr: string }> {
-  await using node = new SpawnedNode({ data });
+  await using node = new SpawnedNode({ data, settings });
   const ready = await node.ready();
   await using client = await clientOf(ready);
   assert.equal(await received(client), sum);
@@ -218,7 +219,7 @@ test('when all are damaged, what was discarded from the journal is replayed, or 
     return;
   }
   await using node = new SpawnedNode({ data });
-  await assert.rejects(node.ready(), /JOURNAL_DIVERGED.*must start at position 1/s);
+  await assert.rejects(node.ready(), /JOURNAL_DIVERGED.*what stands before ends at 0/s);
 });
 
 /** Positions that the journal has discarded and still keeps. */
@@ -235,3 +236,29 @@ async function positionsDiscarded(data: string): Promise<number[]> {
   }
   return positions;
 }
+
+test('encrypted checkpoints are used with their key, and without it the journal is', async () => {
+  await using folder = await TemporaryFolder.make();
+  const data = join(folder.path, 'data');
+  const keyFile = join(folder.path, 'checkpoint-key');
+  await writeFile(keyFile, `${'5e'.repeat(32)}\n`);
+  const settings = { HOLDFAST_CHECKPOINT_KEY_FILE: keyFile };
+  {
+    await using node = new SpawnedNode({ data, settings });
+    await using client = await clientOf(await node.ready());
+    await openAccounts(client);
+    await payTimes(client, 5);
+    assert.equal((await node.end('SIGTERM')).exitCode, 0);
+  }
+  const verify = ['checkpoint', 'verify', '--data', data, '--json'];
+  assert.equal((await runSeen(verify, { environment: settings })).exitCode, 0);
+  assert.equal((await runSeen(verify)).exitCode, 1);
+  assert.equal((await startAndSee(data, 5n, settings)).replayed, 0);
+  const { position, stderr } = await startAndSee(data, 5n);
+  assert.equal(position, 0);
+  assert.match(stderr, /it is encrypted/);
+
+  await writeFile(keyFile, 'too short');
+  await using node = new SpawnedNode({ data, settings });
+  await assert.rejects(node.ready(), /64 hex digits/);
+});

@@ -2,6 +2,7 @@
 // data folder, and changes nothing.
 
 import type { Command } from 'commander';
+import { readCheckpointKey } from '../../config/checkpoint-key.ts';
 import type { JsonObject } from '../../client/wire.ts';
 import { connect, dataFolder } from '../connection.ts';
 import { ExitCode } from '../exit-codes.ts';
@@ -60,6 +61,7 @@ export function addCheckpointCommands(program: Command, run: Run): void {
         return verifyCheckpoints({
           output: new Output(io, options),
           folder: dataFolder(io, options),
+          key: readCheckpointKey(io.environment['HOLDFAST_CHECKPOINT_KEY_FILE'] ?? ''),
           againstJournal: options.againstJournal === true,
         });
       }),

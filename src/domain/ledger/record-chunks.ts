@@ -9,6 +9,11 @@
 //   none    changed since it was last copied: writing needs nothing
 //   clean   unchanged since then: its first write makes it `none`
 //   held    to be copied as it was: the first write of each record keeps the record
+//
+// New chunks begin as `clean`, and a write to a clean chunk keeps a record that nobody will ask
+// for: the machine's compiler has then seen the whole way of a held chunk long before the first
+// capture. Otherwise the first one would throw the compiled hot path away, and the next batches
+// would take three times as long.
 
 import { assert } from '../../base/assert.ts';
 import { KeptRecords } from './kept-records.ts';
@@ -44,7 +49,9 @@ export class RecordChunks {
   readonly #watches: number[] = [];
   /** Records in use when the chunk was last copied. */
   readonly #recordsCopied: number[] = [];
-  readonly #kept: (KeptRecords | undefined)[] = [];
+  /** Of a held chunk its own; of the others the one that nobody asks. */
+  readonly #keepers: KeptRecords[] = [];
+  #idleKeeper: KeptRecords;
   /** What has been copied or is held since `beginCopy`; undefined when nobody copies. */
   #copying: Set<number> | undefined;
 
@@ -52,11 +59,12 @@ export class RecordChunks {
     this.recordWords = recordWords;
     this.spares = new SpareChunks(recordWords * CHUNK_RECORDS);
     this.#statuses = statuses;
+    this.#idleKeeper = new KeptRecords(recordWords, CHUNK_RECORDS);
   }
 
   /** Makes sure that the record exists; records come into being in rising order. */
   reserve(record: number): void {
-    if (record >>> CHUNK_BITS === this.chunks.length) this.#addChunk(Watch.none, 0);
+    if (record >>> CHUNK_BITS === this.chunks.length) this.#addChunk(0);
   }
 
   /** Comes before every change of a record and of its status byte. */
@@ -88,6 +96,7 @@ export class RecordChunks {
     const count = Math.ceil(recordCount / CHUNK_RECORDS);
     assert(count === this.chunks.length, 'every chunk of a table has records in use');
     this.#copying = new Set();
+    this.#idleKeeper = new KeptRecords(this.recordWords, CHUNK_RECORDS);
     const plan: ChunkToCopy[] = [];
     for (let chunk = 0; chunk < count; chunk++) {
       const records = Math.min(CHUNK_RECORDS, recordCount - chunk * CHUNK_RECORDS);
@@ -96,6 +105,7 @@ export class RecordChunks {
       const isCopied = isChanged || wanted(chunk);
       if (isCopied) {
         this.#watches[chunk] = Watch.held;
+        this.#keepers[chunk] = new KeptRecords(this.recordWords, CHUNK_RECORDS);
         this.#copying.add(chunk);
       }
       plan.push({ chunk, records, bytes: this.copyBytes(records), isChanged, isCopied });
@@ -114,12 +124,12 @@ export class RecordChunks {
       statuses = target.subarray(words.byteLength);
       statuses.set(this.#statuses[chunk]!.subarray(0, records));
     }
-    const kept = this.#kept[chunk];
-    kept?.overlay(words, statuses, records);
-    this.#kept[chunk] = undefined;
+    const kept = this.#keepers[chunk]!;
+    kept.overlay(words, statuses, records);
+    this.#keepers[chunk] = this.#idleKeeper;
     this.#recordsCopied[chunk] = records;
     // What had to be kept has changed since: the copy is what it was, not what it is.
-    this.#watches[chunk] = kept === undefined ? Watch.clean : Watch.none;
+    this.#watches[chunk] = kept.count === 0 ? Watch.clean : Watch.none;
   }
 
   /** `isKept`: all copies are safe; otherwise what was to be copied counts as changed. */
@@ -132,7 +142,7 @@ export class RecordChunks {
         assert(this.#watches[chunk] !== Watch.held, 'what is complete has been copied');
         continue;
       }
-      this.#kept[chunk] = undefined;
+      this.#keepers[chunk] = this.#idleKeeper;
       this.#watches[chunk] = Watch.none;
     }
   }
@@ -141,7 +151,7 @@ export class RecordChunks {
   addCopied(records: number, source: Uint8Array): void {
     assert(source.byteLength === this.copyBytes(records), 'the copy of a chunk has its size');
     const wordBytes = records * this.recordWords * 4;
-    this.#addChunk(Watch.clean, records);
+    this.#addChunk(records);
     const chunk = this.chunks.length - 1;
     new Uint8Array(this.chunks[chunk]!.buffer).set(source.subarray(0, wordBytes));
     if (this.#statuses === undefined) return;
@@ -150,24 +160,16 @@ export class RecordChunks {
     this.#statuses.push(statuses);
   }
 
-  #addChunk(watch: number, recordsCopied: number): void {
+  #addChunk(recordsCopied: number): void {
     this.chunks.push(this.spares.take());
-    this.#watches.push(watch);
+    this.#watches.push(Watch.clean);
     this.#recordsCopied.push(recordsCopied);
-    this.#kept.push(undefined);
+    this.#keepers.push(this.#idleKeeper);
   }
 
   #attend(record: number): void {
     const chunk = record >>> CHUNK_BITS;
-    if (this.#watches[chunk] === Watch.clean) {
-      this.#watches[chunk] = Watch.none;
-      return;
-    }
-    let kept = this.#kept[chunk];
-    if (kept === undefined) {
-      kept = new KeptRecords(this.recordWords, CHUNK_RECORDS);
-      this.#kept[chunk] = kept;
-    }
-    kept.keep(record & CHUNK_MASK, this.chunks[chunk]!, this.#statuses?.[chunk]);
+    this.#keepers[chunk]!.keep(record & CHUNK_MASK, this.chunks[chunk]!, this.#statuses?.[chunk]);
+    if (this.#watches[chunk] === Watch.clean) this.#watches[chunk] = Watch.none;
   }
 }
