@@ -247,6 +247,7 @@ async function createNode(parts: NodeParts): Promise<{ node: HoldfastNode; metri
     intakeBounds: { commandsMax: config.queueCommandsMax, bytesMax: config.queueBytesMax },
     groupCommitMs: config.groupCommitMs,
     release,
+    memoryAhead: config.memoryAhead === 'full',
     checkpoints: await checkpointSettings(parts, telemetry, history),
     onHalted: parts.onHalted,
   });

@@ -147,6 +147,12 @@ export const SETTINGS = {
     '',
     'file with a key (64 hex digits) that checkpoints are encrypted with',
   ),
+  memoryAhead: oneOf(
+    'HOLDFAST_MEMORY_AHEAD',
+    'full',
+    ['full', 'none'],
+    'whether memory is taken before it is needed, remembered ids in full',
+  ),
   logLevel: oneOf('HOLDFAST_LOG_LEVEL', 'info', LOG_LEVELS, 'what is logged'),
 } as const;
 

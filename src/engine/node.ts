@@ -29,6 +29,7 @@ import type {
 } from './contract.ts';
 import { Intake, type IntakeBounds } from './intake.ts';
 import type { EngineObserver } from './observer.ts';
+import { MemoryAhead } from './memory-ahead.ts';
 import { OffsetNotes } from './offset-notes.ts';
 import { submitByAsking } from './promised.ts';
 import { type AppliedListener, Publisher } from './publisher.ts';
@@ -55,6 +56,8 @@ export type NodeOptions = {
   readonly intakeBounds: IntakeBounds;
   readonly groupCommitMs: number;
   readonly release: string;
+  /** Take memory before it is needed (memory-ahead.ts). */
+  readonly memoryAhead?: boolean;
   /** Without them every start reads the journal from its beginning. */
   readonly checkpoints?: CheckpointSettings;
   /** The node has halted and cannot go on; the process should end. Called once. */
@@ -331,6 +334,14 @@ export class HoldfastNode implements Engine, CheckpointControl {
     this.#impediment = undefined;
     this.#become('leading', `It opened epoch ${this.#epoch}.`);
     this.#intake.open();
+    if (this.#options.memoryAhead === true) this.#takeMemoryAhead();
+  }
+
+  #takeMemoryAhead(): void {
+    const memory = new MemoryAhead(this.#replica.state);
+    this.#publisher.subscribe(() => memory.look());
+    this.#ending.signal.addEventListener('abort', () => memory.stop(), { once: true });
+    memory.look();
   }
 
   #becomeHalted(error: unknown): void {

@@ -125,7 +125,12 @@ async function feed(): Promise<{ readonly count: number; readonly ms: number }> 
     state.lastTimeNs = timeNs + BigInt(BATCH);
     if (!history.hasRoom) await history.untilRoom();
     const before = process.threadCpuUsage();
-    history.feed(command, { kind: 1, timeNs, codes: new Uint16Array(0), expired: 0 }, position);
+    history.feed(
+      command,
+      { kind: 1, timeNs, codes: new Uint16Array(0), expired: 0 },
+      position,
+      state,
+    );
     const used = process.threadCpuUsage(before);
     ms += (used.user + used.system) / 1000;
     count += BATCH;

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 
 import { type Command, CommandKind, configureCommand } from '../../src/domain/commands.ts';
+import { lookAhead } from '../../src/domain/domain.ts';
 import { KernelBooks } from '../model/kernel-books.ts';
 import { NaiveLedger } from '../model/naive-ledger.ts';
 import { isUnreadable, Pair, playOnKernel, propertyRuns, sentBy } from './pair.ts';
@@ -154,4 +155,24 @@ test('an event count that no command has is refused, whatever the payload', () =
     assert(isUnreadable(codes) || kind === CommandKind.tick, `kind ${kind}`);
     assert.equal(kernel.counts().accounts, 0);
   }
+});
+
+test('what is looked at before its turn gives what it would have given without', () => {
+  const looks = fc.array(fc.constantFrom('not', 'before', 'too early'), { minLength: 1 });
+  fc.assert(
+    fc.property(scripts(), fc.boolean(), looks, (script, imports, plan) => {
+      const sent = sentBy(script, imports);
+      const [plain, looking] = [new KernelBooks(), new KernelBooks()];
+      for (const [index, { command, stamp }] of sent.entries()) {
+        const look = plan[index % plan.length];
+        // Looked at, and then another one comes first: it may open accounts.
+        const next = sent[index + 1];
+        if (look === 'before') lookAhead(looking.state, command);
+        if (look === 'too early' && next !== undefined) lookAhead(looking.state, next.command);
+        assert.deepEqual(looking.apply(command, stamp), plain.apply(command, stamp));
+      }
+      assert.equal(looking.imageDigest(), plain.imageDigest());
+    }),
+    { numRuns: propertyRuns(0.5) },
+  );
 });

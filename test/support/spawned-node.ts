@@ -11,6 +11,8 @@ import { PlainCaller } from './plain-caller.ts';
 const SHIM = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 const READY_MS_MAX = 30_000;
 const LIFE_MS_DEFAULT = 60_000;
+/** Many nodes at once need not take a gigabyte each. */
+const FRUGAL = { HOLDFAST_MEMORY_AHEAD: 'none' };
 
 export type Ready = {
   readonly event: 'ready';
@@ -63,7 +65,7 @@ export class SpawnedNode implements AsyncDisposable {
     if (settings['HOLDFAST_PORT'] === undefined) parameters.push('--port', String(port));
     this.#child = spawn(program, parameters, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...foreignEnvironment(), ...settings },
+      env: { ...foreignEnvironment(), ...FRUGAL, ...settings },
     });
     const { stdout, stderr } = this.#child;
     if (stdout === null || stderr === null) throw new Error('The node has no pipes.');

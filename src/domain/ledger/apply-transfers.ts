@@ -11,7 +11,7 @@ import { undoAll } from './undo-deeds.ts';
 /** Fills `codes`, one for each of the records in `words`. */
 export function applyTransfers(kernel: LedgerKernel, words: Uint32Array, codes: Uint16Array): void {
   assert(words.length === codes.length * TRANSFER_WORDS, 'one code for each record');
-  kernel.ahead.restart();
+  kernel.ahead.restart(words);
   // The first transfer says whether this is an import.
   kernel.importing = ((words[TransferWord.codeAndFlags]! >>> 16) & TransferFlag.imported) !== 0;
   let index = 0;

@@ -3,15 +3,22 @@
 // up in a row, with nothing between them, the machine waits for many at once (measured: about a
 // quarter more transfers a second). It answers what a lookup at the transfer's own turn would
 // answer, since no transfer opens an account.
+//
+// A batch that waits for its sync can be looked at as a whole meanwhile (`prepare`): when its turn
+// comes, and no account was opened in between, everything is known already.
 
 import { idWordsUnixMs } from '../../base/ids.ts';
-import { TRANSFER_WORDS, TransferWord } from '../../base/transfer-record.ts';
+import { ENTRY_BYTES_MAX } from '../../base/limits.ts';
+import { TRANSFER_BYTES, TRANSFER_WORDS, TransferWord } from '../../base/transfer-record.ts';
 import type { AccountTable } from './account-table.ts';
 import { hashId } from './id-index.ts';
 import type { RememberedTransfers } from './remembered-transfers.ts';
 
 /** Few enough that what has been touched is still in the nearest cache when it is used. */
-const EVENTS_AHEAD = 256;
+const WINDOW = 256;
+const WINDOW_MASK = WINDOW - 1;
+/** No entry carries more. */
+const EVENTS_AHEAD = ENTRY_BYTES_MAX / TRANSFER_BYTES;
 /** Ids of seconds next to each other stand near each other. */
 const LEAP_MS = 3000;
 export const AHEAD_MASK = EVENTS_AHEAD - 1;
@@ -23,17 +30,38 @@ export class LookAhead {
   readonly unixMs = new Float64Array(EVENTS_AHEAD);
   readonly debitAccounts = new Int32Array(EVENTS_AHEAD);
   readonly creditAccounts = new Int32Array(EVENTS_AHEAD);
-  readonly #room = new Int32Array(EVENTS_AHEAD);
+  readonly #hashWindows = windowsOf(this.hashes);
+  readonly #timeWindows = windowsOf(this.unixMs);
+  readonly #debitWindows = windowsOf(this.debitAccounts);
+  readonly #creditWindows = windowsOf(this.creditAccounts);
+  readonly #room = new Int32Array(WINDOW);
   #reached = 0;
+  /** The batch that was looked at as a whole, and how many accounts there were. */
+  #prepared: Uint32Array | undefined;
+  #preparedAccounts = 0;
 
   constructor(accounts: AccountTable, remembered: RememberedTransfers) {
     this.#accounts = accounts;
     this.#remembered = remembered;
   }
 
+  /** Looks at a whole batch before its turn. */
+  prepare(words: Uint32Array): void {
+    const count = words.length / TRANSFER_WORDS;
+    if (count > EVENTS_AHEAD) return;
+    for (let from = 0; from < count; from += WINDOW) this.#look(words, from);
+    this.#prepared = words;
+    this.#preparedAccounts = this.#accounts.count;
+  }
+
   /** A new batch begins. */
-  restart(): void {
+  restart(words: Uint32Array): void {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
     this.#reached = 0;
+    if (prepared?.buffer !== words.buffer || prepared.byteOffset !== words.byteOffset) return;
+    if (prepared.length !== words.length || this.#preparedAccounts !== this.#accounts.count) return;
+    this.#reached = words.length / TRANSFER_WORDS;
   }
 
   /** Events are reached in rising order. */
@@ -61,15 +89,17 @@ export class LookAhead {
   }
 
   #look(words: Uint32Array, from: number): void {
-    const end = Math.min((from | AHEAD_MASK) + 1, words.length / TRANSFER_WORDS);
+    const end = Math.min((from | WINDOW_MASK) + 1, words.length / TRANSFER_WORDS);
     this.#lookAtIds(words, from, end);
-    const first = from & ~AHEAD_MASK;
+    const first = from & ~WINDOW_MASK;
+    const window = (first & AHEAD_MASK) / WINDOW;
     const debit = first * TRANSFER_WORDS + TransferWord.debitAccountId;
     const credit = first * TRANSFER_WORDS + TransferWord.creditAccountId;
     const count = end - first;
-    const { debitAccounts, creditAccounts } = this;
-    this.#accounts.findMany(words, debit, TRANSFER_WORDS, count, this.#room, debitAccounts);
-    this.#accounts.findMany(words, credit, TRANSFER_WORDS, count, this.#room, creditAccounts);
+    const debits = this.#debitWindows[window]!;
+    const credits = this.#creditWindows[window]!;
+    this.#accounts.findMany(words, debit, TRANSFER_WORDS, count, this.#room, debits);
+    this.#accounts.findMany(words, credit, TRANSFER_WORDS, count, this.#room, credits);
     this.#reached = end;
   }
 
@@ -86,7 +116,19 @@ export class LookAhead {
       hashes[index & AHEAD_MASK] = hashId(words, o);
       times[index & AHEAD_MASK] = time;
     }
-    const count = end - (from & ~AHEAD_MASK);
-    if (8 * leaps > count) this.#remembered.touchMany(times, hashes, count);
+    const first = from & ~WINDOW_MASK;
+    const count = end - first;
+    if (8 * leaps <= count) return;
+    const window = (first & AHEAD_MASK) / WINDOW;
+    const [timesThere, hashesThere] = [this.#timeWindows[window]!, this.#hashWindows[window]!];
+    this.#remembered.touchMany(timesThere, hashesThere, count);
   }
+}
+
+function windowsOf<Column extends Int32Array | Float64Array>(all: Column): Column[] {
+  const windows: Column[] = [];
+  for (let from = 0; from < all.length; from += WINDOW) {
+    windows.push(all.subarray(from, from + WINDOW) as Column);
+  }
+  return windows;
 }

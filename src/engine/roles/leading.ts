@@ -6,8 +6,11 @@
 // is free again, when half an entry has gathered (size), or after `groupCommitMs` (time).
 
 import { assert } from '../../base/assert.ts';
+import { entryBody } from '../../base/entry.ts';
 import { OperationalError, isOperationalError } from '../../base/errors.ts';
 import { APPENDS_IN_FLIGHT_MAX, ENTRY_BYTES_MAX } from '../../base/limits.ts';
+import { readCommands } from '../../domain/commands.ts';
+import { lookAhead } from '../../domain/domain.ts';
 import type { NodeHistory } from '../../history/contract.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Replica } from '../../recovery/replica.ts';
@@ -21,6 +24,9 @@ import type { Batch, Sequencer } from '../sequencer.ts';
 
 /** How often a leader looks for due holds, and tries again after it was impeded. */
 const IDLE_LOOK_MS = 250;
+
+/** Smaller batches are not worth a look of their own. */
+const LOOKED_AHEAD_MIN = 256;
 
 export type LeadingOptions = {
   readonly appender: Appender;
@@ -171,7 +177,16 @@ export class Leading {
       )
       // A broken invariant in there halts the node; it must not end as an unhandled rejection.
       .catch((error: unknown) => this.#options.onFatal(error));
+    this.#lookAhead(batch);
     return true;
+  }
+
+  /** The time of the sync is free: what the batch will touch is looked up in it. */
+  #lookAhead({ entry }: Batch): void {
+    if (this.#inFlight.length > 1 || entry.eventCount < LOOKED_AHEAD_MIN) return;
+    for (const command of readCommands(entryBody(entry), entry.commandCount)) {
+      if (command.eventCount >= LOOKED_AHEAD_MIN) lookAhead(this.#options.replica.state, command);
+    }
   }
 
   #acknowledged(batch: Batch, startedMs: number): void {

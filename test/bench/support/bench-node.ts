@@ -35,7 +35,12 @@ export class BenchNode implements AsyncDisposable {
   }
 
   static async start(options: BenchNodeOptions): Promise<BenchNode> {
-    const spawned = new SpawnedNode({ ...options, lifeMsMax: LIFE_MS_MAX });
+    const spawned = new SpawnedNode({
+      ...options,
+      // As the product does by itself.
+      settings: { HOLDFAST_MEMORY_AHEAD: 'full', ...options.settings },
+      lifeMsMax: LIFE_MS_MAX,
+    });
     const onExit = (): void => spawned.signal('SIGKILL');
     process.prependOnceListener('exit', onExit);
     const ready = await spawned.ready(READY_MS_MAX);
