@@ -20,7 +20,13 @@ import {
 } from './contract.ts';
 import { KnownRuns } from './known-runs.ts';
 import { NONE, RUN_TRANSFERS } from './layout.ts';
-import type { FromReader, FromWriter, ToReader, ToWriter } from './messages.ts';
+import {
+  type FromReader,
+  type FromWriter,
+  PROGRESS_UNIT,
+  type ToReader,
+  type ToWriter,
+} from './messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Gap } from './query.ts';
 import type { Repair, RepairResult, StartRepair } from './repair.ts';
@@ -28,8 +34,6 @@ import { RoomGate } from './room-gate.ts';
 import { POOL_TRANSFERS, TailFeed } from './tail-feed.ts';
 import { ThreadLink } from './thread-link.ts';
 
-/** The reader hears of new transfers when so many have come; a question tells it at once. */
-const TOLD_EVERY = 4096;
 /** After a failure of the disk or of a thread: how long until it is tried again. */
 const RETRY_MS = 1000;
 /** A replay of the whole journal that failed is not begun again at once. */
@@ -72,7 +76,7 @@ export class JournalHistory implements NodeHistory {
   #repairFailure: string | undefined;
   #loadedPosition = 0;
   #position = 0;
-  #toldThrough = 0;
+  readonly #progress = new Int32Array(new SharedArrayBuffer(4));
   #foreign: string | undefined;
   #tailBytes = 0;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -119,9 +123,7 @@ export class JournalHistory implements NodeHistory {
     const { accepted, transfersAccepted } = ledger;
     if (transfersAccepted - accepted.count < this.#feed.next) this.#compare(command, outcome);
     this.#feed.take(ledger, command, outcome);
-    if (this.#feed.next - this.#toldThrough < TOLD_EVERY) return;
-    this.#toldThrough = this.#feed.next;
-    this.#tell({ kind: 'fed', through: this.#feed.next });
+    Atomics.store(this.#progress, 0, Math.floor(this.#feed.next / PROGRESS_UNIT));
   }
 
   get hasRoom(): boolean {
@@ -409,8 +411,8 @@ export class JournalHistory implements NodeHistory {
         return { run, buffer, from, expired };
       }),
       gap: this.#gap,
+      progress: this.#progress.buffer,
     });
-    this.#tell({ kind: 'fed', through: this.#feed.next });
   }
 
   #readerDied(error: Error): void {
