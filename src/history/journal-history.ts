@@ -2,7 +2,7 @@
 // accepted, keeps account of runs, chunks and what is missing, and hands questions to the thread
 // that answers them. Nothing here waits for a disk or for another thread.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { writeIdWords } from '../base/ids.ts';
 import { OperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
@@ -70,6 +70,7 @@ export class JournalHistory implements NodeHistory {
   #gapBeforeNs = 0n;
   #doubt: string | undefined;
   #sealing: number | undefined;
+  #isWriterReady = false;
   #writerFailure: string | undefined;
   #readerFailure: string | undefined;
   #repair: Repair | undefined;
@@ -106,7 +107,6 @@ export class JournalHistory implements NodeHistory {
 
   /** Reads what is on disk and starts the threads. */
   async open(): Promise<void> {
-    mkdirSync(this.#options.folder, { recursive: true, mode: 0o700 });
     this.#startWriter();
     await this.#opened.promise;
   }
@@ -297,11 +297,18 @@ export class JournalHistory implements NodeHistory {
 
   #writerDied(error: Error): void {
     this.#writer = undefined;
+    this.#isWriterReady = false;
     this.#sealing = undefined;
     this.#writerFailure = error.message;
     this.#options.log('warning', `The thread that writes the history ended: ${error.message}`);
     this.#answers.rejectAll(incompleteError(error.message));
     this.#later(RETRY_MS, () => this.#startWriter());
+    if (this.#isOpen) return;
+    // Nothing can be read or written there now. The payments do not wait for that.
+    this.#isOpen = true;
+    this.#feed.isOff = true;
+    this.#lose(error.message);
+    this.#opened.resolve();
   }
 
   #fromWriter(message: FromWriter): void {
@@ -338,6 +345,7 @@ export class JournalHistory implements NodeHistory {
     this.#doubt = message.doubt;
     this.#tailBytes = message.tailBytes;
     this.#writerFailure = undefined;
+    this.#isWriterReady = true;
     const isNew = message.entries.filter(({ run }) => this.#runs.get(run) === undefined);
     for (const entry of message.entries) {
       if (this.#runs.get(entry.run) === undefined) this.#runs.add(entry);
@@ -346,6 +354,7 @@ export class JournalHistory implements NodeHistory {
     if (this.#isOpen) {
       // A writer before it made these and did not live to say so.
       for (const entry of isNew) this.#tell({ kind: 'sealed', entry });
+      this.#startReader();
       this.#sealNext();
       return;
     }
@@ -393,6 +402,7 @@ export class JournalHistory implements NodeHistory {
   // The reader.
 
   #startReader(): void {
+    if (this.#reader !== undefined) return;
     this.#readerFailure = undefined;
     const end = this.#runs.end;
     const sealed = this.#feed.parts.filter(({ run }) => run < end);
@@ -481,7 +491,7 @@ export class JournalHistory implements NodeHistory {
   }
 
   #resume(): void {
-    if (this.#writer === undefined) {
+    if (!this.#isWriterReady) {
       this.#later(RETRY_MS, () => this.#resume());
       return;
     }
@@ -548,6 +558,7 @@ export class JournalHistory implements NodeHistory {
     await Promise.all([this.#reader?.terminate(), this.#writer?.terminate()]);
     this.#reader = undefined;
     this.#writer = undefined;
+    this.#isWriterReady = false;
     this.#sealing = undefined;
     this.#runs.clear();
     this.#foreign = undefined;
