@@ -2,7 +2,7 @@
 // that the ledger has forgotten are answered from it.
 
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -295,4 +295,36 @@ test('more than memory holds makes the payments wait, and what does not fit is r
     ids,
     batches.flat().map(({ id }) => id),
   );
+});
+
+test('a history that can be neither read nor written does not keep the payments waiting', async () => {
+  await using place = await TemporaryFolder.make();
+  const inTheWay = join(place.path, 'history');
+  writeFileSync(inTheWay, 'a file where the folder should be');
+  await using rig = await start({ folder: place.path });
+  await openBooks(rig.node);
+  await trade(rig.node, 5);
+  assert.equal(rig.history.status().complete, false);
+  const asked = { filter: { account: BOB }, order: 'oldest-first', limit: 8189 } as const;
+  await assert.rejects(rig.history.query(asked, FOREVER), { code: 'HISTORY_INCOMPLETE' });
+  rmSync(inTheWay);
+  await settled(rig.history, 50);
+  await trade(rig.node, 5);
+  await settled(rig.history, 100);
+  assert.equal((await rig.history.query(asked, FOREVER)).count, 100);
+});
+
+test('a run that cannot be written is tried again, and is answered from memory meanwhile', async () => {
+  await using place = await TemporaryFolder.make();
+  await using rig = await start({ folder: place.path });
+  const inTheWay = join(place.path, 'history', 'run-00000001.history.partial');
+  mkdirSync(inTheWay);
+  await openBooks(rig.node);
+  await trade(rig.node, 13);
+  const asked = { filter: { account: BOB }, order: 'oldest-first', limit: 8189 } as const;
+  assert.equal((await rig.history.query(asked, FOREVER)).count, 130);
+  await until(() => rig.history.status().runs === 1, 'the first run');
+  rmdirSync(inTheWay);
+  await settled(rig.history, 130);
+  assert.equal((await rig.history.query(asked, FOREVER)).count, 130);
 });

@@ -2,7 +2,7 @@
 // accepted, keeps account of runs, chunks and what is missing, and hands questions to the thread
 // that answers them. Nothing here waits for a disk or for another thread.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { writeIdWords } from '../base/ids.ts';
 import { OperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
@@ -20,7 +20,13 @@ import {
 } from './contract.ts';
 import { KnownRuns } from './known-runs.ts';
 import { NONE, RUN_TRANSFERS } from './layout.ts';
-import type { FromReader, FromWriter, ToReader, ToWriter } from './messages.ts';
+import {
+  type FromReader,
+  type FromWriter,
+  PROGRESS_UNIT,
+  type ToReader,
+  type ToWriter,
+} from './messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import type { Gap } from './query.ts';
 import type { Repair, RepairResult, StartRepair } from './repair.ts';
@@ -28,8 +34,6 @@ import { RoomGate } from './room-gate.ts';
 import { POOL_TRANSFERS, TailFeed } from './tail-feed.ts';
 import { ThreadLink } from './thread-link.ts';
 
-/** The reader hears of new transfers when so many have come; a question tells it at once. */
-const TOLD_EVERY = 4096;
 /** After a failure of the disk or of a thread: how long until it is tried again. */
 const RETRY_MS = 1000;
 /** A replay of the whole journal that failed is not begun again at once. */
@@ -66,13 +70,14 @@ export class JournalHistory implements NodeHistory {
   #gapBeforeNs = 0n;
   #doubt: string | undefined;
   #sealing: number | undefined;
+  #isWriterReady = false;
   #writerFailure: string | undefined;
   #readerFailure: string | undefined;
   #repair: Repair | undefined;
   #repairFailure: string | undefined;
   #loadedPosition = 0;
   #position = 0;
-  #toldThrough = 0;
+  readonly #progress = new Int32Array(new SharedArrayBuffer(4));
   #foreign: string | undefined;
   #tailBytes = 0;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -102,7 +107,6 @@ export class JournalHistory implements NodeHistory {
 
   /** Reads what is on disk and starts the threads. */
   async open(): Promise<void> {
-    mkdirSync(this.#options.folder, { recursive: true, mode: 0o700 });
     this.#startWriter();
     await this.#opened.promise;
   }
@@ -121,9 +125,7 @@ export class JournalHistory implements NodeHistory {
       this.#compare(command, outcome, state);
     }
     this.#feed.take(ledger, command, outcome);
-    if (this.#feed.next - this.#toldThrough < TOLD_EVERY) return;
-    this.#toldThrough = this.#feed.next;
-    this.#tell({ kind: 'fed', through: this.#feed.next });
+    Atomics.store(this.#progress, 0, Math.floor(this.#feed.next / PROGRESS_UNIT));
   }
 
   get hasRoom(): boolean {
@@ -297,11 +299,18 @@ export class JournalHistory implements NodeHistory {
 
   #writerDied(error: Error): void {
     this.#writer = undefined;
+    this.#isWriterReady = false;
     this.#sealing = undefined;
     this.#writerFailure = error.message;
     this.#options.log('warning', `The thread that writes the history ended: ${error.message}`);
     this.#answers.rejectAll(incompleteError(error.message));
     this.#later(RETRY_MS, () => this.#startWriter());
+    if (this.#isOpen) return;
+    // Nothing can be read or written there now. The payments do not wait for that.
+    this.#isOpen = true;
+    this.#feed.isOff = true;
+    this.#lose(error.message);
+    this.#opened.resolve();
   }
 
   #fromWriter(message: FromWriter): void {
@@ -338,6 +347,7 @@ export class JournalHistory implements NodeHistory {
     this.#doubt = message.doubt;
     this.#tailBytes = message.tailBytes;
     this.#writerFailure = undefined;
+    this.#isWriterReady = true;
     const isNew = message.entries.filter(({ run }) => this.#runs.get(run) === undefined);
     for (const entry of message.entries) {
       if (this.#runs.get(entry.run) === undefined) this.#runs.add(entry);
@@ -346,6 +356,7 @@ export class JournalHistory implements NodeHistory {
     if (this.#isOpen) {
       // A writer before it made these and did not live to say so.
       for (const entry of isNew) this.#tell({ kind: 'sealed', entry });
+      this.#startReader();
       this.#sealNext();
       return;
     }
@@ -393,6 +404,7 @@ export class JournalHistory implements NodeHistory {
   // The reader.
 
   #startReader(): void {
+    if (this.#reader !== undefined) return;
     this.#readerFailure = undefined;
     const end = this.#runs.end;
     const sealed = this.#feed.parts.filter(({ run }) => run < end);
@@ -411,8 +423,8 @@ export class JournalHistory implements NodeHistory {
         return { run, buffer, from, expired };
       }),
       gap: this.#gap,
+      progress: this.#progress.buffer,
     });
-    this.#tell({ kind: 'fed', through: this.#feed.next });
   }
 
   #readerDied(error: Error): void {
@@ -481,7 +493,7 @@ export class JournalHistory implements NodeHistory {
   }
 
   #resume(): void {
-    if (this.#writer === undefined) {
+    if (!this.#isWriterReady) {
       this.#later(RETRY_MS, () => this.#resume());
       return;
     }
@@ -548,6 +560,7 @@ export class JournalHistory implements NodeHistory {
     await Promise.all([this.#reader?.terminate(), this.#writer?.terminate()]);
     this.#reader = undefined;
     this.#writer = undefined;
+    this.#isWriterReady = false;
     this.#sealing = undefined;
     this.#runs.clear();
     this.#foreign = undefined;

@@ -5,6 +5,9 @@
 import type { Answer, Found, Gap, Question } from './query.ts';
 import type { RunEntry } from './run-format.ts';
 
+/** The reader is told of so many transfers at a time, by a number that it looks at. */
+export const PROGRESS_UNIT = 1024;
+
 export type ThreadSetup = { readonly folder: string; readonly size: number };
 
 /** A chunk that is shared. */
@@ -63,9 +66,10 @@ export type ToReader =
       readonly damaged: readonly (readonly [number, string])[];
       readonly parts: readonly SharedPart[];
       readonly gap: Gap | undefined;
+      /** How far the chunks are filled, in PROGRESS_UNIT transfers: one Int32. */
+      readonly progress: SharedArrayBuffer;
     }
   | { readonly kind: 'opened'; readonly part: SharedPart }
-  | { readonly kind: 'fed'; readonly through: number }
   | { readonly kind: 'expired'; readonly run: number; readonly ids: Uint32Array }
   | { readonly kind: 'sealed'; readonly entry: RunEntry }
   /** A run is there again; its chunk never was. */

@@ -5,7 +5,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Incomplete } from './incomplete.ts';
 import { LatestRuns, loadLatest } from './latest-runs.ts';
-import type { FromReader, SharedPart, ThreadSetup, ToReader } from './messages.ts';
+import {
+  type FromReader,
+  PROGRESS_UNIT,
+  type SharedPart,
+  type ThreadSetup,
+  type ToReader,
+} from './messages.ts';
 import { PageCache } from './page-cache.ts';
 import { type Gap, QueryRun, type Source, findById } from './query.ts';
 import { RunDamaged } from './run-reader.ts';
@@ -14,6 +20,9 @@ import { Tail } from './tail.ts';
 
 /** One question has the thread for so long. */
 const SLICE_MS = 2;
+/** Looking costs less than being woken by the payments' thread for each batch. */
+const LOOK_MS = 4;
+const IDLE_LOOK_MS = 25;
 /** Accounts whose latest run is noted at once. */
 const NOTED_AT_ONCE = 32_768;
 
@@ -30,6 +39,8 @@ class ReaderThread {
   readonly #atWork = new Set<Promise<void>>();
   #changes: Promise<void> = Promise.resolve();
   #barrier: Promise<void> | undefined;
+  #progress: Int32Array = new Int32Array(1);
+  #seen = 0;
 
   constructor(
     { folder, size }: ThreadSetup,
@@ -49,9 +60,6 @@ class ReaderThread {
         return;
       case 'opened':
         this.#open(message.part);
-        return;
-      case 'fed':
-        this.#tail.index(message.through);
         return;
       case 'expired':
         this.#tail.expire(message.run, message.ids);
@@ -80,12 +88,23 @@ class ReaderThread {
     }
   }
 
-  #start({ entries, damaged, parts, gap }: Extract<ToReader, { kind: 'start' }>): void {
+  #start({ entries, damaged, parts, gap, progress }: Extract<ToReader, { kind: 'start' }>): void {
     for (const entry of entries) this.#runs.add(entry);
     for (const [run, why] of damaged) this.#runs.markDamaged(run, why);
     for (const part of parts) this.#open(part);
     this.#gap = gap;
+    this.#progress = new Int32Array(progress);
     this.#loadLatest();
+    this.#follow();
+  }
+
+  /** Indexes what has come since the last look, so that a question finds little left to do. */
+  #follow(): void {
+    const seen = Atomics.load(this.#progress, 0);
+    const pauseMs = seen === this.#seen ? IDLE_LOOK_MS : LOOK_MS;
+    this.#seen = seen;
+    this.#tail.index(seen * PROGRESS_UNIT);
+    setTimeout(() => this.#follow(), pauseMs);
   }
 
   #loadLatest(): void {

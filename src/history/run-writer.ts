@@ -33,6 +33,9 @@ const SIDES_PART_WORDS = 256 * 1024;
 /** 4,096 words a page. */
 const PAGE_WORDS_BITS = 12;
 
+/** What a record needs beside its places: most need nothing. */
+const Mark = { userData: 1, resolution: 2 } as const;
+
 export type RunSource = {
   readonly run: number;
   /** Full. */
@@ -52,6 +55,7 @@ export class RunWriter {
   readonly #places: Uint32Array;
   readonly #accounts: Uint32Array;
   #accountCount = 0;
+  readonly #marks: Uint8Array;
   readonly #sidePlaces: Uint32Array;
   /** Pages of it that no run needs are never touched, and take no memory. */
   readonly #sides: Uint32Array;
@@ -66,6 +70,7 @@ export class RunWriter {
     this.#sorter = new Sorter(2 * size);
     this.#keys = new Uint32Array(2 * size);
     this.#places = new Uint32Array(size);
+    this.#marks = new Uint8Array(size);
     this.#sidePlaces = new Uint32Array(2 * size);
     this.#sides = new Uint32Array(2 * size * PACKED_WORDS_MAX);
     const pagesMax = Math.ceil(this.#sides.length / PAGE_WORDS);
@@ -111,7 +116,7 @@ export class RunWriter {
     const numbers = writeFixed(stream, 'numbers', this.#places, size);
     const [terms, termCount] = this.#terms(records);
     const termSection = writeFixed(stream, 'terms', terms, termCount);
-    const resolved = resolutionsOf(source, size);
+    const resolved = resolutionsOf(source, this.#marks);
     const resolvedCount = resolved.length / ENTRY_WORDS.resolutions;
     const resolutions = writeFixed(stream, 'resolutions', resolved, resolvedCount);
     stream.finishPages();
@@ -159,7 +164,9 @@ export class RunWriter {
     for (let number = 0; number < size; number++) {
       keys[2 * number] = chunk.debits[number]!;
       keys[2 * number + 1] = chunk.credits[number]!;
-      lengths[number] = packedLengthOf(chunk.records, number * TRANSFER_WORDS);
+      const o = number * TRANSFER_WORDS;
+      lengths[number] = packedLengthOf(chunk.records, o);
+      this.#marks[number] = marksOf(chunk.records, o);
     }
     const order = this.#sorter.byKey(keys, 2 * size);
     const sidePlaces = this.#sidePlaces;
@@ -224,6 +231,7 @@ export class RunWriter {
     const hashes: number[] = [];
     const numbers: number[] = [];
     for (let number = 0; number < this.#size; number++) {
+      if ((this.#marks[number]! & Mark.userData) === 0) continue;
       for (const [field, [first, count]] of TERM_FIELDS.entries()) {
         const at = number * TRANSFER_WORDS + first;
         let bits = 0;
@@ -326,12 +334,13 @@ function resolutionTimes(resolved: Uint32Array): Float64Array {
 }
 
 /** (id of the hold, what became of it), by id. */
-function resolutionsOf({ chunk, expiredIds }: RunSource, size: number): Uint32Array {
+function resolutionsOf({ chunk, expiredIds }: RunSource, marks: Uint8Array): Uint32Array {
   const found: number[] = [];
   const add = (words: Uint32Array, at: number, state: number): void => {
     found.push(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, state);
   };
-  for (let number = 0; number < size; number++) {
+  for (let number = 0; number < marks.length; number++) {
+    if ((marks[number]! & Mark.resolution) === 0) continue;
     const o = number * TRANSFER_WORDS;
     const state = resolutionOf(chunk.records, o);
     if (state !== 0) add(chunk.records, o + TransferWord.pendingId, state);
@@ -348,4 +357,12 @@ function resolutionsOf({ chunk, expiredIds }: RunSource, size: number): Uint32Ar
     sorted.set(words.subarray(item * stride, (item + 1) * stride), index * stride);
   }
   return sorted;
+}
+
+function marksOf(records: Uint32Array, o: number): number {
+  let bits = 0;
+  for (let word = TransferWord.userData128; word <= TransferWord.userData32; word++) {
+    bits |= records[o + word]!;
+  }
+  return (bits === 0 ? 0 : Mark.userData) | (resolutionOf(records, o) === 0 ? 0 : Mark.resolution);
 }

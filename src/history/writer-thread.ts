@@ -2,7 +2,7 @@
 // thing after the other, in the order in which it is asked; the disk may be slow, nobody waits
 // here.
 
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
@@ -39,6 +39,7 @@ class WriterThread {
     this.#size = size;
     this.#say = say;
     this.#runs = new RunSet(folder, new PageCache(64));
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     removePartial(folder);
     const { entries, damaged, notes } = loadCatalog(folder, size);
     for (const entry of entries.values()) this.#runs.add(entry);
