@@ -1,8 +1,8 @@
 // Takes checkpoints while payments go on. It begins between two entries, which costs a few words
 // for each chunk of the state, and copies one chunk (at most 2 MiB) at a time, with a turn of the
 // event loop between two; hashing is done by another thread. One chunk is under way at a time
-// (three when nobody waits), so memory is bounded. What has not changed since the last checkpoint is not written again: the
-// manifest names the chunks that are there.
+// (three when nobody waits), so memory is bounded. What has not changed since the last checkpoint
+// is not written again: the manifest names the chunks that are there.
 //
 // Unchanged chunks are copied and written again in turn, some with each checkpoint. So a file that
 // has rotted does not stay in every checkpoint to come, and memory that changed although nobody
