@@ -11,6 +11,7 @@ import type { Journal } from '../ports/journal.ts';
 import type { Manifest } from '../recovery/checkpoint-codec.ts';
 import {
   type CheckpointHead,
+  type CheckpointPace,
   type CheckpointTaken,
   Checkpointer,
 } from '../recovery/checkpointer.ts';
@@ -134,8 +135,11 @@ export class Checkpointing {
    * Takes one now, or after those that were asked for before; where nothing has happened since the
    * last, that one is the answer. Rejects with CHECKPOINT_FAILED.
    */
-  take(signal: AbortSignal = this.#ending.signal): Promise<CheckpointTaken> {
-    const taken = this.#earlier.then(() => this.#takeNow(signal));
+  take(
+    signal: AbortSignal = this.#ending.signal,
+    pace: CheckpointPace = 'beside',
+  ): Promise<CheckpointTaken> {
+    const taken = this.#earlier.then(() => this.#takeNow(signal, pace));
     this.#earlier = taken.catch(() => undefined);
     return taken;
   }
@@ -173,8 +177,8 @@ export class Checkpointing {
     const over = new AbortController();
     const done = new AbortController();
     const waiting = clock.sleep(ms, done.signal).then(() => over.abort());
-    const taking =
-      ms > 0 ? this.take(AbortSignal.any([over.signal, this.#ending.signal])) : waiting;
+    const signal = AbortSignal.any([over.signal, this.#ending.signal]);
+    const taking = ms > 0 ? this.take(signal, 'alone') : waiting;
     // What keeps it from being taken has been told.
     await Promise.race([taking.catch(() => undefined), waiting]);
     done.abort();
@@ -205,7 +209,7 @@ export class Checkpointing {
     }
   }
 
-  async #takeNow(signal: AbortSignal): Promise<CheckpointTaken> {
+  async #takeNow(signal: AbortSignal, pace: CheckpointPace): Promise<CheckpointTaken> {
     const { settings } = this.#options;
     if (signal.aborted) throw stopped();
     const head = this.#head;
@@ -213,7 +217,7 @@ export class Checkpointing {
     const bytesBefore = this.#bytesBehind;
     this.#due = new AbortController();
     try {
-      const taken = await this.#checkpointer.take(head, signal);
+      const taken = await this.#checkpointer.take(head, signal, pace);
       this.#bytesBehind -= bytesBefore;
       this.#failures = 0;
       this.#lastTaken = taken;
