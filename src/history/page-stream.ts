@@ -1,12 +1,18 @@
-// Writes the pages of a run to its file: a few MiB at a time, each page with its checksum, and the
-// digest of everything that went by. Synchronous: it works in a thread of its own.
+// Writes the pages of a run to its file, each page with its checksum, and the digest of everything
+// that went by. Synchronous: it works in a thread of its own.
+//
+// Each MiB is synced before the next, with a breath between: 64 MiB that are synced at once keep
+// the journal's syncs waiting behind them for some 40 ms (measured), and payments with them.
 
 import { createHash } from 'node:crypto';
+import { fdatasyncSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { writeAll } from './files.ts';
 import { PAGE_BYTES, PAGE_WORDS } from './layout.ts';
 
-const BUFFER_WORDS = 1024 * 1024;
+const BUFFER_WORDS = 256 * 1024;
+const BREATH_MS = 1;
+const NEVER_WOKEN = new Int32Array(new SharedArrayBuffer(4));
 
 export class PageStream {
   /** Write at `used`, after `reserve`, and add to `used` what was written. */
@@ -65,6 +71,8 @@ export class PageStream {
       this.checksums.push(crc32(new Uint8Array(this.words.buffer, word * 4, PAGE_BYTES)));
     }
     this.append(new Uint8Array(this.words.buffer, 0, whole * 4));
+    fdatasyncSync(this.#fd);
+    Atomics.wait(NEVER_WOKEN, 0, 0, BREATH_MS);
     this.words.copyWithin(0, whole, this.used);
     this.used -= whole;
     this.#flushedWords += whole;

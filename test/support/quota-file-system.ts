@@ -33,6 +33,7 @@ export class QuotaFileSystem implements FileSystem {
       sizeBytes: () => file.sizeBytes(),
       read: (target, offset) => file.read(target, offset),
       write: (buffers, offset) => this.#write({ path, file, buffers, offset }),
+      isWrittenThrough: file.isWrittenThrough,
       datasync: () => file.datasync(),
       truncate: async (sizeBytes) => {
         await file.truncate(sizeBytes);

@@ -10,6 +10,7 @@ const FAILS_AFTER_MS = 100;
 const STUCK = 'a sync hangs';
 
 const sync = fs.fdatasync;
+const write = fs.writev;
 const told = Promise.withResolvers<void>();
 let isStuck = false;
 process.on('SIGUSR2', () => {
@@ -27,5 +28,13 @@ function stuckSync(descriptor: number, done: fs.NoParamCallback): void {
   void told.promise.then(() => done(error));
 }
 
+/** The journal's segment is written through: its write is the sync. */
+function stuckWrite(...parameters: Parameters<typeof fs.writev>): void {
+  const [descriptor, , , done] = parameters;
+  if (!isStuck) return write(...parameters);
+  stuckSync(descriptor, (error) => done?.(error, 0, []));
+}
+
 fs.fdatasync = stuckSync as typeof fs.fdatasync;
+fs.writev = stuckWrite as typeof fs.writev;
 syncBuiltinESMExports();

@@ -18,7 +18,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
-import { CHUNK_RECORDS, RecordChunks } from './record-chunks.ts';
+import { CHUNK_BITS, CHUNK_MASK, CHUNK_RECORDS, RecordChunks } from './record-chunks.ts';
 
 export const ACCOUNT_WORDS = 32;
 /** 64 Ki accounts. */
@@ -45,6 +45,8 @@ export class AccountTable {
   readonly records = new RecordChunks(ACCOUNT_WORDS);
   readonly #index = new IdIndex(this.records, AccountWord.id);
   #count = 0;
+  /** Holds what was loaded, so that no compiler may leave the loads out. */
+  readonly #touched = new Int32Array(1);
 
   get count(): number {
     return this.#count;
@@ -67,6 +69,24 @@ export class AccountTable {
     this.#index.move(count);
     for (let i = 0; i < count; i++) hashes[i] = hashId(keys, k + i * step);
     this.#index.findMany(keys, k, step, count, hashes, found);
+  }
+
+  /** Loads balances and flags of the accounts of both columns, as far as there are any. */
+  touchMany(debits: Int32Array, credits: Int32Array, count: number): void {
+    const chunks = this.records.chunks;
+    let touched = 0;
+    for (let i = 0; i < count; i++) {
+      const debit = debits[i]!;
+      const credit = credits[i]!;
+      if ((debit | credit) < 0) continue;
+      const d = (debit & CHUNK_MASK) * ACCOUNT_WORDS;
+      const c = (credit & CHUNK_MASK) * ACCOUNT_WORDS;
+      const debitWords = chunks[debit >>> CHUNK_BITS]!;
+      const creditWords = chunks[credit >>> CHUNK_BITS]!;
+      touched ^= debitWords[d]! ^ debitWords[d + AccountWord.id]!;
+      touched ^= creditWords[c]! ^ creditWords[c + AccountWord.id]!;
+    }
+    this.#touched[0] = touched;
   }
 
   /** The number of the account that was opened last; or NO_RECORD. */

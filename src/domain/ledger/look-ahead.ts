@@ -36,6 +36,8 @@ export class LookAhead {
   readonly #creditWindows = windowsOf(this.creditAccounts);
   readonly #room = new Int32Array(WINDOW);
   #reached = 0;
+  /** So many events have been looked up before: their accounts need only be brought near again. */
+  #known = 0;
   /** The batch that was looked at as a whole, and how many accounts there were. */
   #prepared: Uint32Array | undefined;
   #preparedAccounts = 0;
@@ -49,6 +51,7 @@ export class LookAhead {
   prepare(words: Uint32Array): void {
     const count = words.length / TRANSFER_WORDS;
     if (count > EVENTS_AHEAD) return;
+    this.#known = 0;
     for (let from = 0; from < count; from += WINDOW) this.#look(words, from);
     this.#prepared = words;
     this.#preparedAccounts = this.#accounts.count;
@@ -59,9 +62,10 @@ export class LookAhead {
     const prepared = this.#prepared;
     this.#prepared = undefined;
     this.#reached = 0;
+    this.#known = 0;
     if (prepared?.buffer !== words.buffer || prepared.byteOffset !== words.byteOffset) return;
     if (prepared.length !== words.length || this.#preparedAccounts !== this.#accounts.count) return;
-    this.#reached = words.length / TRANSFER_WORDS;
+    this.#known = words.length / TRANSFER_WORDS;
   }
 
   /** Events are reached in rising order. */
@@ -90,9 +94,18 @@ export class LookAhead {
 
   #look(words: Uint32Array, from: number): void {
     const end = Math.min((from | WINDOW_MASK) + 1, words.length / TRANSFER_WORDS);
-    this.#lookAtIds(words, from, end);
     const first = from & ~WINDOW_MASK;
     const window = (first & AHEAD_MASK) / WINDOW;
+    if (from < this.#known) {
+      this.#accounts.touchMany(
+        this.#debitWindows[window]!,
+        this.#creditWindows[window]!,
+        end - first,
+      );
+      this.#reached = end;
+      return;
+    }
+    this.#lookAtIds(words, from, end);
     const debit = first * TRANSFER_WORDS + TransferWord.debitAccountId;
     const credit = first * TRANSFER_WORDS + TransferWord.creditAccountId;
     const count = end - first;

@@ -69,7 +69,7 @@ export class Lane {
     }
     if (this.#failure !== undefined) throw this.#failure;
     await writeOrUndo(segment.file, { buffers, start, end });
-    await syncData(segment.file);
+    if (!segment.file.isWrittenThrough) await syncData(segment.file);
     // A sync in the background may have taken this one's error with it.
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -1,5 +1,5 @@
 // The writing end of the file journal: appends that meet while one write is under way are gathered
-// and made durable together, with one writev and one fdatasync (group commit). Nothing resolves
+// and made durable together, with one writev that is synced (group commit). Nothing resolves
 // before its sync (I3, I4); a sync that fails is the end of this driver, never tried again.
 
 import { assert } from '../../base/assert.ts';

@@ -74,6 +74,7 @@ test('a manifest gets its name after everything that it names is durable', async
     open: async (path, mode) => {
       const file = await realFileSystem.open(path, mode);
       return {
+        isWrittenThrough: false,
         sizeBytes: () => file.sizeBytes(),
         read: (target, offset) => file.read(target, offset),
         truncate: (sizeBytes) => file.truncate(sizeBytes),

@@ -174,6 +174,7 @@ function withCalls(
     return result;
   };
   const watched = (file: OpenFile): OpenFile => ({
+    isWrittenThrough: false,
     sizeBytes: () => noting('size', file.sizeBytes()),
     read: (target, offset) => noting('read', file.read(target, offset)),
     write: (buffers, offset) => file.write(buffers, offset),

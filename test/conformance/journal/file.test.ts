@@ -48,6 +48,7 @@ class PlannedFileSystem {
       sizeBytes: () => file.sizeBytes(),
       read: (target, offset) => file.read(target, offset),
       truncate: (sizeBytes) => file.truncate(sizeBytes),
+      isWrittenThrough: false,
       close: () => file.close(),
       write: async (buffers, offset) => {
         const plan = this.#plans.pop();

@@ -275,6 +275,7 @@ export class SimulatedFileSystem implements FileSystem {
           target.set(part);
           return part.byteLength;
         }),
+      isWrittenThrough: false,
       write: async (buffers, offset) => {
         const bytes = joined(buffers);
         await call('write', () => {
