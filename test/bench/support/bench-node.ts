@@ -3,6 +3,7 @@
 
 import { type BinaryClient, createBinaryClient } from '../../../src/client/binary-client.ts';
 import { type Client, createClient } from '../../../src/client/http-client.ts';
+import { MEMORY_AHEAD } from './memory-ahead.ts';
 import { type Ready, SpawnedNode, keyOf } from '../../support/spawned-node.ts';
 import { LEDGER } from './transfer-stream.ts';
 
@@ -37,8 +38,7 @@ export class BenchNode implements AsyncDisposable {
   static async start(options: BenchNodeOptions): Promise<BenchNode> {
     const spawned = new SpawnedNode({
       ...options,
-      // As the product does by itself.
-      settings: { HOLDFAST_MEMORY_AHEAD: 'full', ...options.settings },
+      settings: { HOLDFAST_MEMORY_AHEAD: MEMORY_AHEAD, ...options.settings },
       lifeMsMax: LIFE_MS_MAX,
     });
     const onExit = (): void => spawned.signal('SIGKILL');

@@ -1,8 +1,4 @@
 // Queries of an account's latest transfers after a load, each answer compared with what was sent.
-//
-// THE PLACE TO ADAPT: `Queries` is the call of the binary client that this is written against
-// (src/history/contract.ts says what a page is). A client without it has no queries, and the
-// workload says so.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Prng } from '../../../src/base/prng.ts';
@@ -19,25 +15,6 @@ const CATCH_UP_MS_MAX = 60_000;
 /** Of a query: what is slower is no figure. */
 const DEADLINE_MS = 10_000;
 
-type Queries = {
-  queryTransfers(
-    query: {
-      readonly filter: { readonly account: bigint };
-      readonly order: 'newest-first';
-      readonly limit: number;
-    },
-    call?: { readonly deadlineMs: number },
-  ): Promise<TransferPage>;
-};
-
-export function queriesOf(client: BinaryClient): Queries | undefined {
-  return hasQueries(client) ? client : undefined;
-}
-
-function hasQueries(client: object): client is Queries {
-  return 'queryTransfers' in client && typeof client.queryTransfers === 'function';
-}
-
 export type QueryLoad = {
   readonly latenciesMs: Samples;
   /** From the last acknowledged transfer until a page held it. */
@@ -45,7 +22,7 @@ export type QueryLoad = {
 };
 
 export type QueryOptions = {
-  readonly queries: Queries;
+  readonly client: BinaryClient;
   readonly count: number;
   readonly expected: ExpectedBooks;
   readonly chance: Prng;
@@ -53,16 +30,15 @@ export type QueryOptions = {
   readonly position: number;
 };
 
-/** One closed loop: the next query when the last is answered; undefined = the node keeps none. */
-export async function runQueries(options: QueryOptions): Promise<QueryLoad | undefined> {
-  const { queries, expected, chance, position } = options;
-  const catchUpMs = await catchUp(queries, position);
-  if (catchUpMs === undefined) return undefined;
+/** One closed loop: the next query when the last is answered. */
+export async function runQueries(options: QueryOptions): Promise<QueryLoad> {
+  const { client, expected, chance, position } = options;
+  const catchUpMs = await catchUp(client, position);
   const latenciesMs = new Samples();
   for (let query = 0; query < options.count; query++) {
     const account = chance.below(expected.counts.length);
     const sentMs = performance.now();
-    const page = await ask(queries, account);
+    const page = await ask(client, account);
     latenciesMs.add(performance.now() - sentMs);
     checkPage(page, account, expected);
   }
@@ -70,14 +46,13 @@ export async function runQueries(options: QueryOptions): Promise<QueryLoad | und
 }
 
 /** Asks until a page holds everything; an answer that the history is behind is no failure yet. */
-async function catchUp(queries: Queries, position: number): Promise<number | undefined> {
+async function catchUp(client: BinaryClient, position: number): Promise<number> {
   const startedMs = performance.now();
   for (;;) {
     try {
-      if ((await ask(queries, 0)).position >= position) return performance.now() - startedMs;
+      if ((await ask(client, 0)).position >= position) return performance.now() - startedMs;
     } catch (error) {
       if (!(error instanceof ApiProblem) || error.code !== 'history_incomplete') throw error;
-      if (error.detail.includes('keeps no history')) return undefined;
     }
     if (performance.now() - startedMs > CATCH_UP_MS_MAX) {
       throw new BooksWrong('the history does not hold what was acknowledged a minute ago');
@@ -86,10 +61,10 @@ async function catchUp(queries: Queries, position: number): Promise<number | und
   }
 }
 
-function ask(queries: Queries, account: number): Promise<TransferPage> {
+function ask(client: BinaryClient, account: number): Promise<TransferPage> {
   const filter = { account: BigInt(account + 1) };
   const query = { filter, order: 'newest-first', limit: TRANSFERS_PER_REQUEST_MAX } as const;
-  return queries.queryTransfers(query, { deadlineMs: DEADLINE_MS });
+  return client.queryTransfers(query, { deadlineMs: DEADLINE_MS });
 }
 
 function checkPage(page: TransferPage, account: number, expected: ExpectedBooks): void {

@@ -20,6 +20,7 @@ import { ledgerTotals } from '../../../src/domain/queries.ts';
 import { CREATED } from '../../../src/domain/refusals.ts';
 import { RULES_VERSION } from '../../../src/domain/state.ts';
 import { LEDGER, type TransferStream } from './transfer-stream.ts';
+import { MEMORY_AHEAD } from './memory-ahead.ts';
 import { BooksWrong } from './failures.ts';
 
 const ACCOUNTS_A_COMMAND = 1024;
@@ -57,7 +58,7 @@ export class KernelLoad {
 
   /** As a node does while it is idle. */
   takeMemoryAhead(): void {
-    while (growAhead(this.state)) {
+    while (MEMORY_AHEAD === 'full' && growAhead(this.state)) {
       // A slice a turn.
     }
   }

@@ -9,7 +9,6 @@ import { until } from '../../support/until.ts';
 import { BenchNode, openAccounts } from '../support/bench-node.ts';
 import { checkSums, checkTransferCount } from '../support/books-check.ts';
 import type { EventLoopDelay } from '../support/event-loop-delay.ts';
-import { BenchRefused } from '../support/failures.ts';
 import { rounded } from '../support/samples.ts';
 import type { Settings } from '../support/settings.ts';
 import type { SingleResult } from '../support/single-load.ts';
@@ -20,7 +19,6 @@ import type { Report, Surroundings, Workload } from '../support/workload.ts';
 const PROBE = new URL('../support/event-loop-delay.ts', import.meta.url);
 const PAUSE_MS_MAX = 20;
 const REST_BETWEEN_MS = 250;
-const NOT_FOUND = 404;
 
 export const checkpointWorkload: Workload = {
   name: 'checkpoint',
@@ -77,9 +75,6 @@ async function takeCheckpoint(node: BenchNode): Promise<Checkpoint> {
     headers: { authorization: `Bearer ${node.key}` },
   });
   const text = await answer.text();
-  if (answer.status === NOT_FOUND) {
-    throw new BenchRefused('This build takes no checkpoints on request (POST /v1/checkpoints).');
-  }
   if (!answer.ok) throw new Error(`a checkpoint was answered with ${answer.status}: ${text}`);
   const taken = JSON.parse(text) as { readonly longest_slice_ms: number; readonly bytes: number };
   const takenMs = rounded(performance.now() - startedMs, 1);

@@ -9,7 +9,7 @@ import type { Distribution } from '../support/account-choice.ts';
 import { type BatchLoad, runBatches } from '../support/batch-load.ts';
 import { BenchNode, openAccounts } from '../support/bench-node.ts';
 import { checkBooks, checkTransferCount } from '../support/books-check.ts';
-import { type QueryLoad, queriesOf, runQueries } from '../support/history-queries.ts';
+import { type QueryLoad, runQueries } from '../support/history-queries.ts';
 import { BenchRefused } from '../support/failures.ts';
 import { bytesOnDisk, cpuSeconds, residentBytes } from '../support/process-figures.ts';
 import { rawWriteBlocksPerSecond } from '../support/raw-write.ts';
@@ -58,6 +58,8 @@ type Loaded = {
   readonly clientCpuSeconds: number;
   readonly rawBlocksPerSecond: number;
 };
+
+const NO_QUERIES = 'none asked for';
 
 async function run({ settings, parentFolder, tell }: Surroundings): Promise<Report> {
   if (settings.flag('pending') && settings.count('depth') > 1) {
@@ -143,10 +145,9 @@ function query(
   { expected }: TransferStream,
   position: number,
 ): Promise<QueryLoad | undefined> {
-  const queries = queriesOf(client);
   const asked = settings.count('queries');
-  if (queries === undefined || asked === 0) return Promise.resolve(undefined);
-  return runQueries({ queries, count: asked, expected, chance: new Prng(2), position });
+  if (asked === 0) return Promise.resolve(undefined);
+  return runQueries({ client, count: asked, expected, chance: new Prng(2), position });
 }
 
 function reportOf(settings: Settings, loaded: Loaded): Report {
@@ -179,7 +180,7 @@ function figuresOf(settings: Settings, loaded: Loaded) {
     batchMsP99: batch(0.99),
     batchMsMax: batch(1),
     ...(query === undefined
-      ? { queries: queriesText(settings) }
+      ? { queries: NO_QUERIES }
       : {
           queries: queries?.latenciesMs.count ?? 0,
           historyCatchUpMs: rounded(queries?.catchUpMs ?? 0, 3),
@@ -199,10 +200,6 @@ function figuresOf(settings: Settings, loaded: Loaded) {
   } satisfies { [name: string]: Figure };
 }
 
-function queriesText(settings: Settings): string {
-  return settings.count('queries') === 0 ? 'none asked for' : 'not available in this build';
-}
-
 type Figures = ReturnType<typeof figuresOf>;
 
 function methodOf(settings: Settings, { queries }: Loaded): string[] {
@@ -213,7 +210,7 @@ function methodOf(settings: Settings, { queries }: Loaded): string[] {
     `One closed-loop client process over the binary protocol: 8,189 transfers a request, ${settings.count('depth')} under way, the next one written while it waits. No warm-up.`,
     'Durable: a node with default settings, every answer after fdatasync of the file journal. Node and client share this machine.',
     queries === undefined
-      ? `Queries: ${queriesText(settings)}.`
+      ? `Queries: ${NO_QUERIES}.`
       : `Then ${queries.latenciesMs.count} queries, one after the other, each of a random account's latest ${TRANSFERS_PER_REQUEST_MAX} transfers; every page is compared with what was sent.`,
     'rawWritePerSecond: a plain Node program that writes as many blocks of 1 MiB, writev and fdatasync one by one, to a preallocated file in the same folder before the load; 8,189 transfers a block.',
     'Afterwards transfer count, sums and the balance of every account are compared with what the client sent.',
