@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { FrameReader, type FrameReading } from './frame-reader.ts';
 import { newFrame, sealFrame } from './protocol.ts';
 
-const crc32 = (bytes: Uint8Array): number => zlibCrc32(bytes);
+const crc32 = (bytes: Uint8Array, before = 0): number => zlibCrc32(bytes, before);
 
 function frameOf(request: number, payloadBytes: number): Uint8Array {
   const frame = newFrame(payloadBytes).fill(request & 0xff);

@@ -66,6 +66,8 @@ export class FrameReader {
   #isAdmitted = false;
   #payload: Uint8Array | undefined;
   #payloadFilled = 0;
+  /** Of what is filled of a payload that is copied. */
+  #payloadChecksum = 0;
 
   constructor(options: FrameReaderOptions) {
     this.payloadBytesMax = options.payloadBytesMax;
@@ -100,10 +102,12 @@ export class FrameReader {
     }
     const payload = this.#readPayload(header);
     if (payload === undefined) return MORE;
+    const checksum =
+      this.#payload === undefined ? payloadChecksum(payload, this.#crc32) : this.#payloadChecksum;
     this.#header = undefined;
     this.#isAdmitted = false;
     this.#payload = undefined;
-    if (payloadChecksum(payload, this.#crc32) !== header.payloadChecksum) {
+    if (checksum !== header.payloadChecksum) {
       return { kind: 'fault', fault: 'payload_checksum', request: header.request };
     }
     return { kind: 'frame', frame: { ...header, payload } };
@@ -153,12 +157,13 @@ export class FrameReader {
       }
       this.#payload = this.#allocate(payloadBytes);
       this.#payloadFilled = 0;
+      this.#payloadChecksum = 0;
     }
     const taken = Math.min(available, payloadBytes - this.#payloadFilled);
-    this.#payload.set(
-      this.#chunk.subarray(this.#offset, this.#offset + taken),
-      this.#payloadFilled,
-    );
+    const part = this.#chunk.subarray(this.#offset, this.#offset + taken);
+    this.#payload.set(part, this.#payloadFilled);
+    // While it is near, and while the rest is still on its way.
+    this.#payloadChecksum = this.#crc32(part, this.#payloadChecksum);
     this.#payloadFilled += taken;
     this.#offset += taken;
     if (this.#payloadFilled === payloadBytes) return this.#payload;

@@ -20,7 +20,7 @@ import {
 } from './protocol.ts';
 import { TRANSFER_DEFAULTS, type Transfer, encodeTransfers } from './transfer-record.ts';
 
-const crc32 = (bytes: Uint8Array): number => zlibCrc32(bytes);
+const crc32 = (bytes: Uint8Array, before = 0): number => zlibCrc32(bytes, before);
 const { answer: ANSWER } = FrameKind;
 
 function hexOf(bytes: Uint8Array): string {

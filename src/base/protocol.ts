@@ -59,8 +59,11 @@ export const FrameKind = {
   goodbye: 255,
 } as const;
 
-/** CRC-32 as zlib computes it. Given from outside so that this file stays pure. */
-export type Crc32 = (bytes: Uint8Array) => number;
+/**
+ * CRC-32 as zlib computes it, going on from that of the bytes before. Given from outside so that
+ * this file stays pure.
+ */
+export type Crc32 = (bytes: Uint8Array, before?: number) => number;
 
 export type FrameHeader = {
   readonly version: number;

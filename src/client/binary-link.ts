@@ -55,8 +55,8 @@ const PINGS_PER_SILENCE = 3;
 const NOTHING = new Uint8Array(0);
 const URL_PATTERN = /^holdfasts?:$/;
 
-function crc32(bytes: Uint8Array): number {
-  return zlibCrc32(bytes);
+function crc32(bytes: Uint8Array, before = 0): number {
+  return zlibCrc32(bytes, before);
 }
 
 export class Link {
