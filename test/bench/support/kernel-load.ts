@@ -58,7 +58,8 @@ export class KernelLoad {
 
   /** As a node does while it is idle. */
   takeMemoryAhead(): void {
-    while (MEMORY_AHEAD === 'full' && growAhead(this.state)) {
+    if (MEMORY_AHEAD === 'none') return;
+    while (growAhead(this.state)) {
       // A slice a turn.
     }
   }
