@@ -50,7 +50,7 @@ history.attach(
 );
 await history.open();
 openAccounts();
-history.settle();
+history.settle(Number.MAX_SAFE_INTEGER);
 const fed = await feed();
 const waitSeconds = history.figures.waitSeconds;
 await until(() => history.status().runs === Math.floor(fed.count / 2 ** 19), 'all runs');
