@@ -226,6 +226,8 @@ test('a history that has seen more than the journal passes nothing over, and sta
   rmSync(journal, { recursive: true });
   cpSync(join(folder, 'copy'), journal, { recursive: true });
   await using third = await start({ folder });
+  await settled(third.history, 50);
+  assert.ok(third.history.status().position > 0, 'it is at the journal again');
   await trade(third.node, 1);
   await settled(third.history, 60);
   const asked = { filter: { account: BOB }, order: 'oldest-first', limit: 8189 } as const;

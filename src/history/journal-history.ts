@@ -370,7 +370,7 @@ export class JournalHistory implements NodeHistory {
     const next = last === undefined ? this.#runs.end * this.#size : last.from + last.count;
     this.#feed.adopt(parts, next);
     this.#loadedPosition = message.position;
-    this.#position = message.position;
+    this.#position = Math.max(this.#position, message.position);
     this.#isOpen = true;
     this.#startReader();
     this.#sealNext();
