@@ -33,6 +33,7 @@ import { TemporaryFolder } from '../../test/support/temporary-folder.ts';
 import { until } from '../../test/support/until.ts';
 import { TransferFlag, decodeTransfers } from '../base/transfer-record.ts';
 import { configureCommand } from '../domain/commands.ts';
+import { findTransfer } from '../domain/queries.ts';
 import { CREATED, REFUSAL } from '../domain/refusals.ts';
 import { createJournal } from '../drivers/file/driver.ts';
 import { MemoryLog } from '../drivers/memory/memory-log.ts';
@@ -234,6 +235,29 @@ test('a history that has seen more than the journal passes nothing over, and sta
   assert.equal((await third.history.query(asked, FOREVER)).count, 60);
   assert.ok(third.history.status().position <= third.node.status().position);
   assert.ok(lstatSync(join(folder, 'history')).isSymbolicLink());
+});
+
+test('the young transfers of another journal are not taken for our own', async () => {
+  await using place = await TemporaryFolder.make();
+  await using other = await TemporaryFolder.make();
+  for (const { path: folder } of [other, place]) {
+    const first = await start({ folder });
+    await openBooks(first.node);
+    // As many positions: nothing but what stands there tells one from the other.
+    await trade(first.node, folder === other.path ? 1 : 2);
+    await first.history.persist();
+    await first.node.stop(0);
+  }
+  const [ours, theirs] = [place.path, other.path].map((path) => join(path, 'history'));
+  rmSync(ours!, { recursive: true });
+  cpSync(theirs!, ours!, { recursive: true });
+  await using rig = await start({ folder: place.path });
+  const asked = { filter: { account: BOB }, order: 'oldest-first', limit: 8189 } as const;
+  await settled(rig.history, 20);
+  const { records } = await rig.history.query(asked, FOREVER);
+  for (const { id } of decodeTransfers(records)) {
+    assert.equal(findTransfer(rig.node.state, id)?.state, 'accepted');
+  }
 });
 
 test('whoever does not get the journal leaves the history of the other alone', async () => {

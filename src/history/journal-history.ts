@@ -18,6 +18,7 @@ import {
   type TransferQuery,
 } from './contract.ts';
 import { emptyFolder } from './files.ts';
+import { foreignTo } from './foreign.ts';
 import { KnownRuns } from './known-runs.ts';
 import { NONE, RUN_TRANSFERS } from './layout.ts';
 import {
@@ -76,6 +77,7 @@ export class JournalHistory implements NodeHistory {
   #repair: Repair | undefined;
   #repairFailure: string | undefined;
   #loadedPosition = 0;
+  #newestLoaded: Uint32Array | undefined;
   #position = 0;
   readonly #progress = new Int32Array(new SharedArrayBuffer(4));
   #foreign: string | undefined;
@@ -140,13 +142,9 @@ export class JournalHistory implements NodeHistory {
     this.#isSettled = true;
     const { ledger, lastTimeNs } = this.#state();
     const count = ledger.transfersAccepted;
-    if (this.#feed.next > count) {
-      this.#foreign ??= `it has ${this.#feed.next} transfers, the journal ${count}`;
-    }
-    // It would pass over what comes at these positions now.
-    if (this.#loadedPosition > position) {
-      this.#foreign ??= `it has seen position ${this.#loadedPosition}, the journal ends at ${position}`;
-    }
+    const { next } = this.#feed;
+    const found = { next, position: this.#loadedPosition, newest: this.#newestLoaded };
+    this.#foreign ??= foreignTo(found, ledger, position);
     if (this.#foreign !== undefined) {
       this.#position = Math.min(this.#position, position);
       this.#options.log('warning', `The history is of another journal: ${this.#foreign}.`);
@@ -369,6 +367,7 @@ export class JournalHistory implements NodeHistory {
     const last = parts.at(-1);
     const next = last === undefined ? this.#runs.end * this.#size : last.from + last.count;
     this.#feed.adopt(parts, next);
+    this.#newestLoaded = this.#feed.newest();
     this.#loadedPosition = message.position;
     this.#position = Math.max(this.#position, message.position);
     this.#isOpen = true;
