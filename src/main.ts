@@ -96,10 +96,17 @@ export function lookAtHistory(dataFolder: string, isThorough: boolean): HistoryS
   return surveyHistory(join(dataFolder, 'history'), { isThorough });
 }
 
-/** Makes it again from the journal; JOURNAL_LOCKED while a node runs. */
-export async function remakeHistory(dataFolder: string): Promise<HistorySurvey> {
+/**
+ * Makes it again from the journal; JOURNAL_LOCKED while a node runs. `directories`: where else the
+ * journal is, a comma between two.
+ */
+export async function remakeHistory(
+  dataFolder: string,
+  directories: string,
+): Promise<HistorySurvey> {
   const createJournal = await JOURNAL_DRIVERS.file();
-  const journal = createJournal({ directory: join(dataFolder, 'journal') });
+  const directory = join(dataFolder, 'journal');
+  const journal = createJournal({ directory, directories: pathsOf(directories) });
   const { signal } = new AbortController();
   try {
     await journal.open({ mode: 'write', signal });

@@ -17,7 +17,8 @@ import {
 import { CheckpointLog } from '../../test/support/checkpoint-rig.ts';
 import { until } from '../../test/support/until.ts';
 import { OperationalError, isOperationalError } from '../base/errors.ts';
-import { tickCommand } from '../domain/commands.ts';
+import { encodeTransfers } from '../base/transfer-record.ts';
+import { tickCommand, transfersCommand } from '../domain/commands.ts';
 import { CREATED, REFUSAL } from '../domain/refusals.ts';
 import { counts, findAccount } from '../domain/queries.ts';
 import { MemoryCheckpoints } from '../drivers/memory/checkpoint-store.ts';
@@ -26,6 +27,7 @@ import { MemoryLog } from '../drivers/memory/memory-log.ts';
 import type { CheckpointStore } from '../ports/checkpoint-store.ts';
 import type { Journal, ReadOptions } from '../ports/journal.ts';
 import type { CheckpointSettings } from './checkpointing.ts';
+import { newPayloadRoom } from './entry-room.ts';
 
 /** Everything that survives a restart, and what was told. */
 class Site {
@@ -142,6 +144,43 @@ void describe('checkpoints of a node', () => {
     for (let time = 0; time < 30; time++) await payOnce(rig);
     await until(() => site.told.taken.length > 1, 'two checkpoints are taken by themselves');
     assert.equal(site.told.failures.length, 0);
+  });
+
+  void it('are no more often than that, whatever is written while one is taken', async () => {
+    const site = new Site();
+    const journalBytes = 100_000;
+    await using rig = await site.start({ journalBytes });
+    await openBooks(rig.node);
+    const written = { bytes: 0 };
+    rig.node.subscribe(({ entry }) => (written.bytes += entry.bytes.byteLength));
+    const writeUntil = async (bytes: number): Promise<void> => {
+      for (; written.bytes < bytes; ) await payOnce(rig);
+    };
+    await writeUntil(6 * journalBytes);
+    const count = site.told.taken.length;
+    assert.ok(count > 1 && count <= 6, `${count} checkpoints of 6 times as much journal`);
+    // One by hand in between does not make the node forget what is due.
+    await rig.node.takeCheckpoint();
+    const later = site.told.taken.length;
+    await writeUntil(written.bytes + journalBytes);
+    await until(() => site.told.taken.length > later, 'the next one is due');
+  });
+
+  void it('are taken behind an entry whose memory has been given back', async () => {
+    const site = new Site();
+    {
+      await using rig = await site.start();
+      await openBooks(rig.node);
+      const records = encodeTransfers([transfer(), transfer()]);
+      const payload = newPayloadRoom(records.byteLength);
+      payload.set(records);
+      await rig.node.submit(transfersCommand(payload), FOREVER);
+      assert.equal(payload.byteLength, 0, 'nobody looks at it any more');
+      await rig.node.takeCheckpoint();
+    }
+    await using again = await site.start();
+    assert.equal(receivedByBob(again), 10n);
+    assert.ok((site.told.restores.at(-1)?.position ?? 0) > 0);
   });
 
   void it('are taken after a period, and only when something has changed', async () => {

@@ -7,13 +7,14 @@ import type { Entry } from '../base/entry.ts';
 import { OperationalError, isOperationalError } from '../base/errors.ts';
 import type { CheckpointStore } from '../ports/checkpoint-store.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Journal } from '../ports/journal.ts';
+import type { Journal, StoredEntry } from '../ports/journal.ts';
 import type { Manifest } from '../recovery/checkpoint-codec.ts';
 import {
   type CheckpointHead,
   type CheckpointPace,
   type CheckpointTaken,
   Checkpointer,
+  checkpointHeadOf,
 } from '../recovery/checkpointer.ts';
 import { type ChunkHasher, createChunkHasher } from '../recovery/chunk-hasher.ts';
 import { type OwnHistory, findCheckpoints, reasonOf } from '../recovery/load-checkpoint.ts';
@@ -88,10 +89,10 @@ export class Checkpointing {
   #running: Promise<void> = Promise.resolve();
 
   /** `head`: the last applied entry. */
-  constructor(options: CheckpointingOptions, head: CheckpointHead) {
+  constructor(options: CheckpointingOptions, { entry, offset }: StoredEntry) {
     const { settings, replica, journal, history, clock, release, restored } = options;
     this.#options = options;
-    this.#head = head;
+    this.#head = checkpointHeadOf(entry, offset);
     this.#bytesBehind = options.bytesApplied;
     this.#checkpointer = new Checkpointer(
       {
@@ -112,7 +113,6 @@ export class Checkpointing {
   }
 
   start(): void {
-    this.#callIfDue();
     // In front of the first one: what is being written must not be taken for a leftover.
     this.#earlier = this.#removeLeftovers();
     this.#running = this.#run();
@@ -122,7 +122,7 @@ export class Checkpointing {
   applied(entry: Entry): void {
     const offset = this.#options.offsets.of(entry.position);
     if (offset === undefined) return;
-    this.#head = { entry, offset };
+    this.#head = checkpointHeadOf(entry, offset);
     this.#bytesBehind += entry.bytes.byteLength;
     this.#callIfDue();
   }
@@ -198,6 +198,9 @@ export class Checkpointing {
   async #run(): Promise<void> {
     const { settings, clock } = this.#options;
     while (!this.#ending.signal.aborted) {
+      // Armed here: what is written while one is taken counts for the next, and does not call it.
+      this.#due = new AbortController();
+      this.#callIfDue();
       const isRetry = this.#failures > 0;
       const waitMs = isRetry ? retryMs(this.#failures) : settings.periodMs;
       // After a failure the next attempt has its time, however much is written meanwhile.
@@ -213,9 +216,8 @@ export class Checkpointing {
     const { settings } = this.#options;
     if (signal.aborted) throw stopped();
     const head = this.#head;
-    if (this.#lastTaken?.position === head.entry.position) return this.#lastTaken;
+    if (this.#lastTaken?.position === head.position) return this.#lastTaken;
     const bytesBefore = this.#bytesBehind;
-    this.#due = new AbortController();
     try {
       const taken = await this.#checkpointer.take(head, signal, pace);
       this.#bytesBehind -= bytesBefore;

@@ -2,7 +2,18 @@
 // that the ledger has forgotten are answered from it.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -22,6 +33,7 @@ import { TemporaryFolder } from '../../test/support/temporary-folder.ts';
 import { until } from '../../test/support/until.ts';
 import { TransferFlag, decodeTransfers } from '../base/transfer-record.ts';
 import { configureCommand } from '../domain/commands.ts';
+import { findTransfer } from '../domain/queries.ts';
 import { CREATED, REFUSAL } from '../domain/refusals.ts';
 import { createJournal } from '../drivers/file/driver.ts';
 import { MemoryLog } from '../drivers/memory/memory-log.ts';
@@ -134,7 +146,7 @@ test('a history that lacks everything behind a checkpoint is read from the journ
     () => undefined,
   );
   await history.open();
-  history.settle();
+  history.settle(rig.node.status().position);
   assert.equal(history.status().complete, false);
   const asked = { filter: { account: BOB }, order: 'newest-first', limit: 8189 } as const;
   await assert.rejects(history.query(asked, FOREVER), { code: 'HISTORY_INCOMPLETE' });
@@ -164,7 +176,7 @@ test('without a journal to read, what is missing stays missing, and is told', as
     () => undefined,
   );
   await history.open();
-  history.settle();
+  history.settle(rig.node.status().position);
   assert.match(history.status().reason ?? '', /transfers 0 to 89 are missing; nothing reads/);
   await history.close();
 });
@@ -191,6 +203,75 @@ test('a history of another journal is discarded and made anew', async () => {
   await using third = await start({ folder: other.path });
   await settled(third.history, 120);
   assert.deepEqual(filesOf(other.path), files);
+});
+
+test('a history that has seen more than the journal passes nothing over, and stays where it is', async () => {
+  await using place = await TemporaryFolder.make();
+  const folder = place.path;
+  // As where the history has a disk of its own.
+  mkdirSync(join(folder, 'disk'));
+  symlinkSync(join(folder, 'disk'), join(folder, 'history'));
+  const journal = join(folder, 'journal');
+  const first = await start({ folder });
+  await openBooks(first.node);
+  await trade(first.node, 5);
+  await first.node.stop(0);
+  cpSync(journal, join(folder, 'copy'), { recursive: true });
+  const second = await start({ folder });
+  // Refused: the history has seen the positions, and no transfer more.
+  for (let time = 0; time < 9; time++) {
+    await second.node.submit(pay(transfer({ debitAccountId: 77n })), FOREVER);
+  }
+  await second.history.persist();
+  await second.node.stop(0);
+  rmSync(journal, { recursive: true });
+  cpSync(join(folder, 'copy'), journal, { recursive: true });
+  await using third = await start({ folder });
+  await settled(third.history, 50);
+  assert.ok(third.history.status().position > 0, 'it is at the journal again');
+  await trade(third.node, 1);
+  await settled(third.history, 60);
+  const asked = { filter: { account: BOB }, order: 'oldest-first', limit: 8189 } as const;
+  assert.equal((await third.history.query(asked, FOREVER)).count, 60);
+  assert.ok(third.history.status().position <= third.node.status().position);
+  assert.ok(lstatSync(join(folder, 'history')).isSymbolicLink());
+});
+
+test('the young transfers of another journal are not taken for our own', async () => {
+  await using place = await TemporaryFolder.make();
+  await using other = await TemporaryFolder.make();
+  for (const { path: folder } of [other, place]) {
+    const first = await start({ folder });
+    await openBooks(first.node);
+    // As many positions: nothing but what stands there tells one from the other.
+    await trade(first.node, folder === other.path ? 1 : 2);
+    await first.history.persist();
+    await first.node.stop(0);
+  }
+  const [ours, theirs] = [place.path, other.path].map((path) => join(path, 'history'));
+  rmSync(ours!, { recursive: true });
+  cpSync(theirs!, ours!, { recursive: true });
+  await using rig = await start({ folder: place.path });
+  const asked = { filter: { account: BOB }, order: 'oldest-first', limit: 8189 } as const;
+  await settled(rig.history, 20);
+  const { records } = await rig.history.query(asked, FOREVER);
+  for (const { id } of decodeTransfers(records)) {
+    assert.equal(findTransfer(rig.node.state, id)?.state, 'accepted');
+  }
+});
+
+test('whoever does not get the journal leaves the history of the other alone', async () => {
+  await using place = await TemporaryFolder.make();
+  const folder = place.path;
+  await using rig = await start({ folder });
+  await openBooks(rig.node);
+  const written = ['run-00000000.history.partial', 'tail-00000007.history'];
+  for (const name of written) writeFileSync(join(folder, 'history', name), 'under way');
+  const journal = createJournal({ directory: join(folder, 'journal'), lockWaitMs: 0 });
+  const other = makeNode(journal, { history: makeHistory(folder) });
+  await assert.rejects(other.node.start(), { code: 'JOURNAL_LOCKED' });
+  await other.node.stop(0);
+  for (const name of written) assert.ok(existsSync(join(folder, 'history', name)), name);
 });
 
 test('a forgotten id is answered from the history: exists, differs, or was never there', async () => {

@@ -220,13 +220,14 @@ export class HoldfastNode implements Engine, CheckpointControl {
     const journal = this.#journal;
     const signal = this.#ending.signal;
     this.#become('recovering', 'The journal is being read.');
-    await this.#history.open();
+    let opening: Promise<void> | undefined;
     const restored = await restoreFromNewest({
       journal,
       store: checkpoints?.store,
       history: { clusterId, timeline },
       onCommand: this.#onCommand,
       derived: this.#history,
+      onOwned: () => (opening ??= this.#history.open()),
       onNote: (text) => checkpoints?.observer.noted(text),
       onProgress: (position) => {
         this.#replayed = position;
@@ -240,7 +241,7 @@ export class HoldfastNode implements Engine, CheckpointControl {
     const begun = restored.manifest;
     const behind = restored.replica.position - (begun?.place.position ?? 0);
     checkpoints?.observer.restored(begun?.place.position ?? 0, begun?.createdMs ?? 0, behind);
-    this.#history.settle();
+    this.#history.settle(this.#replica.position);
     const clockGuard = new ClockGuard(clock);
     const opened = await this.#openEpoch({
       journal,

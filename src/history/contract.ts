@@ -95,7 +95,10 @@ export type Persisted = { readonly position: number; readonly number: number };
 
 /** What the node does with the history that it keeps. */
 export interface NodeHistory extends History {
-  /** Reads what is on disk; before the journal is replayed. Rejects what the file system says. */
+  /**
+   * Reads what is on disk and clears away what a crash left: before the journal is replayed, and
+   * not before it has been locked. Rejects what the file system says.
+   */
   open(): Promise<void>;
 
   /** `onRoom` is called when `hasRoom` has become true again. */
@@ -114,8 +117,11 @@ export interface NodeHistory extends History {
   readonly hasRoom: boolean;
   untilRoom(): Promise<void>;
 
-  /** The journal has been replayed: what is missing now is read again in the background. */
-  settle(): void;
+  /**
+   * The journal has been replayed to its end, which is this position. What is missing now is read
+   * again in the background; what knows more than the journal is of another one and is discarded.
+   */
+  settle(position: number): void;
 
   /**
    * Makes everything that was fed durable, so that a checkpoint of this position may be published.

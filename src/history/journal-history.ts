@@ -2,7 +2,6 @@
 // accepted, keeps account of runs, chunks and what is missing, and hands questions to the thread
 // that answers them. Nothing here waits for a disk or for another thread.
 
-import { rmSync } from 'node:fs';
 import { writeIdWords } from '../base/ids.ts';
 import { OperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
@@ -18,6 +17,8 @@ import {
   type TransferPage,
   type TransferQuery,
 } from './contract.ts';
+import { emptyFolder } from './files.ts';
+import { foreignTo } from './foreign.ts';
 import { KnownRuns } from './known-runs.ts';
 import { NONE, RUN_TRANSFERS } from './layout.ts';
 import {
@@ -76,6 +77,7 @@ export class JournalHistory implements NodeHistory {
   #repair: Repair | undefined;
   #repairFailure: string | undefined;
   #loadedPosition = 0;
+  #newestLoaded: Uint32Array | undefined;
   #position = 0;
   readonly #progress = new Int32Array(new SharedArrayBuffer(4));
   #foreign: string | undefined;
@@ -136,14 +138,15 @@ export class JournalHistory implements NodeHistory {
     await this.#gate.untilOpen();
   }
 
-  settle(): void {
+  settle(position: number): void {
     this.#isSettled = true;
     const { ledger, lastTimeNs } = this.#state();
     const count = ledger.transfersAccepted;
-    if (this.#feed.next > count) {
-      this.#foreign ??= `it has ${this.#feed.next} transfers, the journal ${count}`;
-    }
+    const { next } = this.#feed;
+    const found = { next, position: this.#loadedPosition, newest: this.#newestLoaded };
+    this.#foreign ??= foreignTo(found, ledger, position);
     if (this.#foreign !== undefined) {
+      this.#position = Math.min(this.#position, position);
       this.#options.log('warning', `The history is of another journal: ${this.#foreign}.`);
       void this.#beginEmpty();
       return;
@@ -364,8 +367,9 @@ export class JournalHistory implements NodeHistory {
     const last = parts.at(-1);
     const next = last === undefined ? this.#runs.end * this.#size : last.from + last.count;
     this.#feed.adopt(parts, next);
+    this.#newestLoaded = this.#feed.newest();
     this.#loadedPosition = message.position;
-    this.#position = message.position;
+    this.#position = Math.max(this.#position, message.position);
     this.#isOpen = true;
     this.#startReader();
     this.#sealNext();
@@ -557,16 +561,25 @@ export class JournalHistory implements NodeHistory {
   async #beginEmpty(): Promise<void> {
     this.#isOpen = false;
     this.#feed.isOff = true;
-    await Promise.all([this.#reader?.terminate(), this.#writer?.terminate()]);
+    const threads = [this.#reader, this.#writer];
+    // Nobody may ask them any more, and whoever did hears nothing of another journal.
     this.#reader = undefined;
     this.#writer = undefined;
+    this.#answers.rejectAll(incompleteError('It is being made anew.'));
+    for (const thread of threads) await thread?.terminate();
     this.#isWriterReady = false;
     this.#sealing = undefined;
     this.#runs.clear();
-    this.#foreign = undefined;
     this.#feed.dropAll();
     if (this.#isClosed) return;
-    rmSync(this.#options.folder, { recursive: true, force: true });
+    try {
+      emptyFolder(this.#options.folder);
+    } catch (error) {
+      this.#options.log('warning', `What is there cannot be removed: ${String(error)}`);
+      this.#later(RETRY_MS, () => void this.#beginEmpty());
+      return;
+    }
+    this.#foreign = undefined;
     this.#opened = Promise.withResolvers<void>();
     await this.open();
     const { ledger, lastTimeNs } = this.#state();

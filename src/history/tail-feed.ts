@@ -7,6 +7,7 @@ import type { Command } from '../domain/commands.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { LedgerKernel } from '../domain/ledger/kernel.ts';
 import { copyAccepted } from './accepted-copy.ts';
+import { recordAt } from './foreign.ts';
 import { chunkBytes, viewChunk } from './layout.ts';
 import type { SharedPart } from './messages.ts';
 
@@ -69,6 +70,13 @@ export class TailFeed {
     });
     this.#made += parts.length;
     this.next = next;
+  }
+
+  /** A copy of the newest record; undefined = none is held. */
+  newest(): Uint32Array | undefined {
+    const part = this.parts.at(-1);
+    if (part === undefined || this.next <= part.from) return undefined;
+    return recordAt(part.chunk.records, this.next - 1 - part.base);
   }
 
   /** Takes in what the command accepted; `ledger` still knows. */

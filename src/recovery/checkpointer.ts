@@ -40,7 +40,17 @@ export type CheckpointPace = keyof typeof CHUNKS_UNDER_WAY;
 const CHECKPOINTS_PER_ROUND = 16;
 
 /** The last applied entry and where it stands; the replica is exactly there. */
-export type CheckpointHead = { readonly entry: Entry; readonly offset: EngineOffset };
+export type CheckpointHead = {
+  readonly position: number;
+  /** The entry's header: its body's memory is given back as soon as it has been answered. */
+  readonly headerBytes: Uint8Array;
+  readonly offset: EngineOffset;
+};
+
+/** A copy of what a checkpoint needs of an entry, made before the entry's memory is given back. */
+export function checkpointHeadOf({ position, bytes }: Entry, offset: EngineOffset): CheckpointHead {
+  return { position, headerBytes: bytes.slice(0, ENTRY_HEADER_BYTES), offset };
+}
 
 export type CheckpointTaken = {
   readonly position: number;
@@ -132,7 +142,7 @@ export class Checkpointer {
   ): Promise<CheckpointTaken> {
     const { replica, clock } = this.#options;
     this.#hasher ??= this.#options.createHasher();
-    assert(head.entry.position === replica.position, 'the state is that after the head entry');
+    assert(head.position === replica.position, 'the state is that after the head entry');
     const startedMs = clock.monotonicMs();
     this.#round += 1;
     const capture = new Capture(replica.state, (table, number) => this.#isWanted(table, number));
@@ -147,7 +157,7 @@ export class Checkpointer {
       const chunks = this.#chunksOf(capture, written);
       const createdMs = Number(clock.nowNs() / 1_000_000n);
       const manifest = encodeManifest({
-        headBytes: head.entry.bytes.slice(0, ENTRY_HEADER_BYTES),
+        headBytes: head.headerBytes,
         offset: head.offset,
         place,
         stateHead: capture.head,

@@ -18,6 +18,7 @@ import type {
   JournalCommand,
   Operation,
 } from '../model/history.ts';
+import { readLists } from './lists.ts';
 import { type Recorder, accountText } from './recorder.ts';
 import { ACCOUNT_IDS, LEDGER } from './workload.ts';
 
@@ -53,10 +54,12 @@ export async function openBooks(recorder: Recorder, random: Prng): Promise<void>
 export async function readHistory(options: {
   readonly recorder: Recorder;
   readonly folder: string;
+  readonly binaryUrl: string;
+  readonly key: string;
   /** Ends the node gracefully; called when the final reads are done. */
   readonly stop: () => Promise<void>;
 }): Promise<History> {
-  const { recorder, folder } = options;
+  const { recorder, folder, binaryUrl, key } = options;
   const operations = recorder.attempts.map(
     (attempt, index): Operation => ({
       label: `attempt ${index}`,
@@ -75,7 +78,8 @@ export async function readHistory(options: {
       answer: { kind: 'answered', codes: accounts.map(() => CREATED), position },
     }),
   );
-  const final = await readFinal(recorder);
+  const pages = await readLists(binaryUrl, key);
+  const final = { ...(await readFinal(recorder)), pages };
   await options.stop();
   return { operations: [...setUp, ...operations], final, journal: await readJournal(folder) };
 }

@@ -5,7 +5,7 @@
 // answer that any client got with the journal replayed on the naive model. On a mismatch the
 // history is kept in a file, and `npm run chaos -- --judge FILE` judges it again.
 
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,12 +22,13 @@ import { strikeWriting } from './striker.ts';
 import { HOLD_SECONDS_MAX, SHAPES, SHAPE_NAMES, type ShapeName, Workload } from './workload.ts';
 
 /**
- * Checkpoints all the time, so that kills hit them as well. All are kept: then the journal discards
- * nothing, and the judge reads it whole.
+ * Checkpoints and discards all the time, so that kills hit them as well. The judge reads what was
+ * discarded too.
  */
 const CHECKPOINT_SETTINGS = {
   HOLDFAST_CHECKPOINT_JOURNAL_BYTES: String(64 * 1024),
-  HOLDFAST_CHECKPOINTS_KEPT: '1000',
+  HOLDFAST_CHECKPOINTS_KEPT: '2',
+  HOLDFAST_JOURNAL_SEGMENT_BYTES: String(2 * 1024 * 1024),
 };
 
 const WORKERS = 16;
@@ -38,6 +39,8 @@ const PROCESS_MS_MAX = 3_600_000;
 /** Of the kills, so many must have hit while requests were under way, or the run proves little. */
 const IN_FLIGHT_SHARE_MIN = 0.8;
 const MISMATCHES_SHOWN_MAX = 20;
+/** With so many, some of the journal must have been discarded. */
+const KILLS_TO_DISCARD = 10;
 
 type Report = {
   readonly kills: number;
@@ -52,6 +55,10 @@ type Report = {
   readonly doubled: number;
   readonly mismatches: number;
   readonly transfers: number;
+  /** In all lists that the history gave at the end; each was compared. */
+  readonly listed: number;
+  /** Segments of the journal that were discarded, in its first directory. */
+  readonly discarded: number;
   readonly restartMsMax: number;
   readonly seed: number;
 };
@@ -115,7 +122,8 @@ async function judge(file: string): Promise<number> {
 
 function isGood(report: Report): boolean {
   const wrong = report.lost + report.doubled + report.mismatches;
-  return wrong === 0 && report.killsInFlight >= report.kills * IN_FLIGHT_SHARE_MIN;
+  const isSeen = report.listed > 0 && (report.discarded > 0 || report.kills < KILLS_TO_DISCARD);
+  return wrong === 0 && isSeen && report.killsInFlight >= report.kills * IN_FLIGHT_SHARE_MIN;
 }
 
 type RunOptions = {
@@ -150,7 +158,10 @@ async function run({ folder, kills, seed, shapes, directories }: RunOptions): Pr
     await working;
     // Final reads want books at rest: by then every hold with a timeout has been released.
     await sleep(HOLD_SECONDS_MAX * 1000 + SETTLE_MS);
-    const history = await readHistory({ recorder, folder, stop: () => victim.stop() });
+    const { key, addresses } = victim;
+    const { binaryUrl } = addresses;
+    const stop = (): Promise<void> => victim.stop();
+    const history = await readHistory({ recorder, folder, binaryUrl, key, stop });
     const verdict = checkHistory(history);
     const report: Report = {
       kills,
@@ -162,6 +173,8 @@ async function run({ folder, kills, seed, shapes, directories }: RunOptions): Pr
       doubled: verdict.doubled,
       mismatches: verdict.mismatches.length,
       transfers: history.final.transfers.size,
+      listed: (history.final.pages ?? []).reduce((sum, { holds }) => sum + holds.length, 0),
+      discarded: await countDiscarded(folder),
       seed,
     };
     return { report, findings: verdict.mismatches, history };
@@ -169,6 +182,11 @@ async function run({ folder, kills, seed, shapes, directories }: RunOptions): Pr
     await recorder.close();
     await victim.stop();
   }
+}
+
+async function countDiscarded(folder: string): Promise<number> {
+  const names = await readdir(join(folder, 'journal', 'discarded')).catch(() => []);
+  return names.filter((name) => name.endsWith('.journal')).length;
 }
 
 /** The node that is killed: one process after the other on one data folder. */

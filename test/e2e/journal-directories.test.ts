@@ -49,6 +49,8 @@ test('a journal in two directories survives damage to one and the loss of the ot
 
   await pay({ data, settings: both, expected: 1n });
   assert.deepEqual((await report(data)).repairs, []);
+  const rebuilt = await runSeen(['--data', data, 'history', 'rebuild'], { environment: both });
+  assert.equal(rebuilt.exitCode, 0, rebuilt.stderr);
 
   await rm(second, { recursive: true });
   await using refused = new SpawnedNode({ data, settings: both });

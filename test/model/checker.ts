@@ -15,6 +15,7 @@ import {
   type Placed,
   transferName,
 } from './history.ts';
+import { comparePages } from './listed.ts';
 import { idSecond, NaiveLedger } from './naive-ledger.ts';
 import type { Remembered } from './naive-rules.ts';
 import { placeByJournal, placeByReads } from './placing.ts';
@@ -67,6 +68,8 @@ class HistoryChecker {
   /** Ticks are not in a client's history: they are added when the next command comes. */
   readonly #addsTicks: boolean;
   readonly #posted: Effect[] = [];
+  /** Ids in the order of acceptance. */
+  readonly #accepted: bigint[] = [];
   readonly #lost = new Set<bigint>();
   readonly #doubled = new Set<bigint>();
   readonly #mismatches: string[] = [];
@@ -83,6 +86,8 @@ class HistoryChecker {
     const acknowledged = this.#acknowledgedAsCreated(operations);
     this.#compareTransfers(operations, acknowledged);
     this.#compareAccounts();
+    const known = this.#accepted.map((id) => this.#model.transfer(id));
+    this.#mismatches.push(...comparePages(this.#final.pages ?? [], known));
     this.#attributeBalances(acknowledged);
     this.#compareRealTime();
     return {
@@ -98,7 +103,9 @@ class HistoryChecker {
     const { codes } = this.#model.apply(command, { position, timeNs, rulesVersion });
     const transfers = operation?.request.kind === 'transfers' ? operation.request.transfers : [];
     for (const [index, { id }] of transfers.entries()) {
-      if (codes[index] === CREATED) this.#noteEffect(this.#model.transfer(id)?.transfer);
+      if (codes[index] !== CREATED) continue;
+      this.#accepted.push(id);
+      this.#noteEffect(this.#model.transfer(id)?.transfer);
     }
     if (operation?.answer.kind === 'answered') this.#compareAnswer(operation, codes);
   }

@@ -7,12 +7,13 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import type { Account } from '../../src/base/account.ts';
-import type { FinalTransfer, History, JournalCommand, Operation } from './history.ts';
+import type { FinalPage, FinalTransfer, History, JournalCommand, Operation } from './history.ts';
 
 type Line =
   | { readonly operation: Operation }
   | { readonly command: JournalCommand }
   | { readonly accounts: readonly Account[] }
+  | { readonly page: FinalPage }
   | { readonly transfer: readonly [id: bigint, final: FinalTransfer] };
 
 export async function writeHistory(path: string, history: History): Promise<void> {
@@ -24,6 +25,7 @@ export async function readHistoryFile(path: string): Promise<History> {
   const operations: Operation[] = [];
   const journal: JournalCommand[] = [];
   const transfers = new Map<bigint, FinalTransfer>();
+  const pages: FinalPage[] = [];
   let accounts: readonly Account[] = [];
   const input = createReadStream(path).pipe(createGunzip());
   for await (const text of createInterface({ input })) {
@@ -31,9 +33,11 @@ export async function readHistoryFile(path: string): Promise<History> {
     if ('operation' in line) operations.push(line.operation);
     else if ('command' in line) journal.push(line.command);
     else if ('accounts' in line) accounts = line.accounts;
+    else if ('page' in line) pages.push(line.page);
     else transfers.set(...line.transfer);
   }
-  return { operations, final: { accounts, transfers }, journal };
+  const final = { accounts, transfers, ...(pages.length === 0 ? {} : { pages }) };
+  return { operations, final, journal };
 }
 
 function* linesOf({ operations, final, journal = [] }: History): Generator<string> {
@@ -41,6 +45,7 @@ function* linesOf({ operations, final, journal = [] }: History): Generator<strin
   for (const operation of operations) yield lineOf({ operation });
   for (const command of journal) yield lineOf({ command });
   for (const transfer of final.transfers) yield lineOf({ transfer });
+  for (const page of final.pages ?? []) yield lineOf({ page });
 }
 
 function lineOf(line: Line): string {

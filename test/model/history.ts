@@ -56,10 +56,21 @@ export type FinalTransfer =
   | { readonly state: 'failed' }
   | { readonly state: 'absent' };
 
+/** A page of a list of accepted transfers; the pages of one list stand one after the other. */
+export type FinalPage = {
+  /** Undefined: the list of all, the oldest first. Otherwise the account's, the newest first. */
+  readonly account?: bigint;
+  /** 128 bytes each, as they were answered. */
+  readonly records: Uint8Array;
+  readonly holds: readonly HoldState[];
+};
+
 export type FinalReads = {
   readonly accounts: readonly Account[];
   /** Every transfer id that any operation named. */
   readonly transfers: ReadonlyMap<bigint, FinalTransfer>;
+  /** What the history of the node listed, when it was asked. */
+  readonly pages?: readonly FinalPage[];
   /** The ledger's time of the reads, when known: holds that were due before it have expired. */
   readonly timeNs?: bigint;
 };

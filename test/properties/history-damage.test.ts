@@ -34,7 +34,7 @@ const RUN_TRANSFERS = 90;
 /** A history of a few runs, with a tail. */
 async function makeHistory(folder: string): Promise<void> {
   await using rig = await HistoryRig.open({ folder, runTransfers: RUN_TRANSFERS });
-  rig.history.settle();
+  rig.settle();
   for (const sent of new SeededLoad(5, 12).commands(3)) rig.send(sent);
   await rig.sealed();
   await rig.history.persist();
@@ -181,7 +181,7 @@ test('a run that is damaged under a node is told, and everything else is answere
   rmSync(join(copy.path, 'run-00000002.history'));
   await using rig = await HistoryRig.open({ folder: copy.path, runTransfers: RUN_TRANSFERS });
   for (const sent of new SeededLoad(5, 12).commands(3)) rig.send(sent);
-  rig.history.settle();
+  rig.settle();
   assert.match(rig.history.status().reason ?? '', /run-00000002.history is missing/);
   let refused = 0;
   for (const [number, { transfer }] of rig.naive.kept.entries()) {

@@ -40,7 +40,7 @@ async function feedAndKill(folder: string, afterMs: number): Promise<void> {
 async function fedAtOnce(folder: string): Promise<HistoryRig> {
   const rig = await HistoryRig.open({ folder, runTransfers: RUN_TRANSFERS });
   for (const sent of new SeededLoad(SEED, 40).commands(24)) rig.send(sent, true);
-  rig.history.settle();
+  rig.settle();
   return rig;
 }
 
@@ -74,7 +74,7 @@ test('a thread that ends is replaced, and no question gets a wrong answer meanwh
   process.on('worker', note);
   await using folder = await TemporaryFolder.make();
   await using rig = await HistoryRig.open({ folder: folder.path, runTransfers: RUN_TRANSFERS });
-  rig.history.settle();
+  rig.settle();
   const prng = new Prng(8);
   let refused = 0;
   // Without the least of memories: the plain account asks the books for each transfer.

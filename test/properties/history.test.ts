@@ -81,7 +81,7 @@ test('every question is answered as by an array of all accepted transfers', asyn
     const prng = new Prng(seed);
     const runTransfers = prng.pick([29, 64, 101, 500]);
     await using rig = await HistoryRig.open({ folder: folder.path, runTransfers });
-    rig.history.settle();
+    rig.settle();
     for (const [index, sent] of load(seed).entries()) {
       rig.send(sent);
       if (index % 25 === 24) await ask(rig, prng, 4);
@@ -107,7 +107,7 @@ test('fed at once or with restarts in between, the files are the same', async ()
   const sent = load(7);
   const runTransfers = 50;
   await using plain = await HistoryRig.open({ folder: once.path, runTransfers });
-  plain.history.settle();
+  plain.settle();
   for (const one of sent) plain.send(one);
   await plain.sealed();
   const prng = new Prng(11);
@@ -117,7 +117,7 @@ test('fed at once or with restarts in between, the files are the same', async ()
     // As a node does without a checkpoint: everything is applied again.
     await using rig = await HistoryRig.open({ folder: often.path, runTransfers });
     for (const one of sent.slice(0, end)) rig.send(one);
-    rig.history.settle();
+    rig.settle();
     if (part % 2 === 1) await rig.history.persist();
     if (part === 3) await rig.sealed();
     ({ naive } = rig);
@@ -140,14 +140,14 @@ test('a start from a checkpoint finds all that was persisted, and needs nothing 
   const sent = load(9);
   const half = Math.floor(sent.length / 2);
   const first = await HistoryRig.open({ ...options, state });
-  first.history.settle();
+  first.settle();
   for (const one of sent.slice(0, half)) first.send(one);
   const persisted = await first.history.persist();
   assert.equal(persisted.number, first.naive.kept.length);
   await first.history.close();
   // The state is the checkpoint: the history gets nothing of what led to it.
   await using second = await HistoryRig.open({ ...options, state, naive: first.naive });
-  second.history.settle();
+  second.settle();
   const prng = new Prng(3);
   await ask(second, prng, 10);
   for (const one of sent.slice(half)) second.send(one);
@@ -163,12 +163,12 @@ test('a history that lacks what a checkpoint has says so, and gives no wrong ans
   const sent = load(9);
   const half = Math.floor(sent.length / 2);
   const first = await HistoryRig.open({ ...options, state });
-  first.history.settle();
+  first.settle();
   for (const one of sent.slice(0, half)) first.send(one);
   await first.history.close();
   rmSync(folder.path, { recursive: true });
   await using second = await HistoryRig.open({ ...options, state, naive: first.naive });
-  second.history.settle();
+  second.settle();
   assert.equal(second.history.status().complete, false);
   for (const one of sent.slice(half)) second.send(one);
   const account = first.naive.kept[0]!.transfer.debitAccountId;

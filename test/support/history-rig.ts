@@ -122,6 +122,11 @@ export class HistoryRig implements AsyncDisposable {
     if (!isKnown) this.naive.take(this.state, sent, outcome.codes);
   }
 
+  /** The journal ends where the history does, or later. */
+  settle(): void {
+    this.history.settle(Number.MAX_SAFE_INTEGER);
+  }
+
   async sealed(): Promise<void> {
     const runs = Math.floor(this.naive.kept.length / this.#size);
     const isThere = (): boolean => this.history.status().runs === runs;

@@ -13,7 +13,7 @@ for (const [index, one] of sent.entries()) {
   rig.send(one, true);
   if (index % 10 === 9) await rig.history.persist();
 }
-rig.history.settle();
+rig.settle();
 process.stdout.write('fed\n');
 await new Promise<void>((resolve) => setTimeout(resolve, 20_000));
 await rig.history.close();

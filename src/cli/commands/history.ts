@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SETTINGS } from '../../config/config.ts';
 import type { HistorySurvey } from '../../main.ts';
 import { dataFolder } from '../connection.ts';
 import { ExitCode } from '../exit-codes.ts';
@@ -31,7 +32,8 @@ export function addHistoryCommands(program: Command, run: Run): void {
         const folder = dataFolder(io, options);
         await requireJournal(join(folder, 'journal'));
         const { remakeHistory } = await import('../../main.ts');
-        return show(await remakeHistory(folder), new Output(io, options));
+        const further = io.environment[SETTINGS.journalDirectories.env] ?? '';
+        return show(await remakeHistory(folder, further), new Output(io, options));
       }),
     );
 }

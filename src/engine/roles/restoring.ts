@@ -26,6 +26,8 @@ export type RestoreOptions = {
   readonly onCommand: CommandListener | undefined;
   /** Fed by the replica; a replay is not faster than it. */
   readonly derived: Pick<NodeHistory, 'hasRoom' | 'untilRoom'>;
+  /** The journal is ours: nobody else writes to the data folder now. Each time it is opened. */
+  readonly onOwned: () => Promise<void>;
   /** Sentences for people: which checkpoint, and what was wrong with others. */
   readonly onNote: (text: string) => void;
   readonly onProgress: (position: number) => void;
@@ -121,6 +123,7 @@ async function replay(
     signal,
   });
   try {
+    await options.onOwned();
     const recovered = await recover({
       journal,
       rule,

@@ -55,6 +55,7 @@ async function restored(): Promise<{ readonly result: Restored; readonly notes: 
     history: { clusterId: CLUSTER_ID, timeline: 1 },
     onCommand: undefined,
     derived: new AbsentHistory(),
+    onOwned: () => Promise.resolve(),
     onNote: (text) => notes.push(text),
     onProgress: () => {},
     signal: FOREVER,
