@@ -64,7 +64,10 @@ export async function revertsOfPosting(engine: Engine, posting: bigint): Promise
   for (let index = 0; index < POSTING_LEGS_MAX; index++) {
     const { views, position } = await knownTransfers(engine, [postingTransferId(posting, index)]);
     const view = views[0];
-    if (view === undefined) throw new ApiProblem('transfer_not_found', { position });
+    if (view === undefined) {
+      const detail = 'No posting with this id was accepted.';
+      throw new ApiProblem('transfer_not_found', { position, detail });
+    }
     reverts.push(revertOf(view, TransferFlag.linked));
     if ((view.transfer.flags & TransferFlag.linked) === 0) break;
   }
