@@ -131,7 +131,8 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
   },
   transfer_not_found: {
     text: 'No transfer with this id was accepted.',
-    action: 'Check the id; to learn whether a transfer of yours happened, send that again unchanged.',
+    action:
+      'Check the id; to learn whether a transfer of yours happened, send that again unchanged.',
   },
   ledger_not_found: {
     text: 'There is no ledger with this number.',
