@@ -4,7 +4,9 @@
 import { decodeTransfer } from '../base/transfer-record.ts';
 import { type TransferView, findTransfer } from '../domain/queries.ts';
 import type { Engine } from '../engine/contract.ts';
+import type { FoundTransfer } from '../history/contract.ts';
 import { type Reading, readBooks } from './context.ts';
+import { findAll } from './history-pages.ts';
 
 /** Questions to the history that are under way at once for one request. */
 const FINDS_AT_ONCE = 256;
@@ -14,24 +16,28 @@ export type KnownTransfers = Reading & {
   readonly views: readonly (TransferView | undefined)[];
 };
 
-/** Rejects with HISTORY_INCOMPLETE where an id is not remembered and the history cannot tell. */
+/**
+ * Rejects with HISTORY_INCOMPLETE where an id is not remembered and the history cannot tell, with
+ * OVERLOADED when `signal` aborts first.
+ */
 export async function knownTransfers(
   engine: Engine,
   ids: readonly bigint[],
+  signal: AbortSignal,
 ): Promise<KnownTransfers> {
   const reading = readBooks({ engine });
   const views = ids.map((id) => findTransfer(reading.state, id));
   const missing = [...views.keys()].filter((index) => views[index] === undefined);
   for (let first = 0; first < missing.length; first += FINDS_AT_ONCE) {
     const places = missing.slice(first, first + FINDS_AT_ONCE);
-    const found = await Promise.all(places.map((index) => findInHistory(engine, ids[index]!)));
-    for (const [order, index] of places.entries()) views[index] = found[order];
+    const asked = places.map((index) => ids[index]!);
+    const found = await findAll(engine, asked, signal);
+    for (const [order, index] of places.entries()) views[index] = viewOf(found[order]);
   }
   return { ...reading, views };
 }
 
-async function findInHistory(engine: Engine, id: bigint): Promise<TransferView | undefined> {
-  const found = await engine.history.find(id);
+function viewOf(found: FoundTransfer | undefined): TransferView | undefined {
   if (found === undefined) return undefined;
   const { record, hold } = found;
   const view = new DataView(record.buffer, record.byteOffset, record.byteLength);

@@ -51,20 +51,32 @@ export function chainDone(
 }
 
 /** The transfer that moves this one's money back; a problem where it moved none. */
-export async function revertOfTransfer(engine: Engine, id: bigint): Promise<Transfer[]> {
-  const { views, position } = await knownTransfers(engine, [id]);
+export async function revertOfTransfer(
+  engine: Engine,
+  id: bigint,
+  signal: AbortSignal,
+): Promise<Transfer[]> {
+  const { views, position } = await knownTransfers(engine, [id], signal);
   const view = views[0];
   if (view === undefined) throw new ApiProblem('transfer_not_found', { position });
   return [revertOf(view, 0)];
 }
 
 /** One for each transfer that the posting has become, as one chain. */
-export async function revertsOfPosting(engine: Engine, posting: bigint): Promise<Transfer[]> {
+export async function revertsOfPosting(
+  engine: Engine,
+  posting: bigint,
+  signal: AbortSignal,
+): Promise<Transfer[]> {
   const reverts: Transfer[] = [];
   for (let index = 0; index < POSTING_LEGS_MAX; index++) {
-    const { views, position } = await knownTransfers(engine, [postingTransferId(posting, index)]);
+    const id = postingTransferId(posting, index);
+    const { views, position } = await knownTransfers(engine, [id], signal);
     const view = views[0];
-    if (view === undefined) throw new ApiProblem('transfer_not_found', { position });
+    if (view === undefined) {
+      const detail = 'No posting with this id was accepted.';
+      throw new ApiProblem('transfer_not_found', { position, detail });
+    }
     reverts.push(revertOf(view, TransferFlag.linked));
     if ((view.transfer.flags & TransferFlag.linked) === 0) break;
   }

@@ -8,7 +8,8 @@ import type { ApiCode } from './status-map.ts';
 
 export type ApiText = { readonly text: string; readonly action: string };
 
-const CORRECT_FIELD = 'Correct the member that the pointer names and send the request again.';
+const CORRECT_FIELD =
+  'Correct the member or the parameter that is named in errors and send the request again.';
 
 export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
   body_required: {
@@ -130,7 +131,8 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
   },
   transfer_not_found: {
     text: 'No transfer with this id was accepted.',
-    action: 'Check the id; to learn whether a recent transfer happened, send it again unchanged.',
+    action:
+      'Check the id; to learn whether a transfer of yours happened, send that again unchanged.',
   },
   ledger_not_found: {
     text: 'There is no ledger with this number.',

@@ -209,7 +209,7 @@ function* apiKinds(): Generator<ProblemKind> {
 function apiMoney(code: ApiCode): string {
   if (code === 'internal_error') return MAYBE_MOVED;
   if (code === 'transfer_not_found' || code === 'ledger_not_found')
-    return 'Nothing was changed: this was a question.';
+    return 'No money moved, and nothing was changed.';
   return NOTHING_CHANGED;
 }
 

@@ -286,6 +286,17 @@ test('a request without Host, also one that is not known, gets an answer of this
   assert.match(unknown, /"code":"route_not_found"/);
 });
 
+test('a body that is not JSON leaves the connection to the requests behind it', async () => {
+  await using node = await createBookedNode();
+  const body = JSON.stringify(transferBody(1));
+  const head = `POST ${ONE} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${FAKE_API_KEY}\r\n`;
+  const ordinary = `${head}Content-Type: application/json; charset=utf-8\r\n`;
+  const broken = `${ordinary}Content-Length: 2\r\n\r\n{]`;
+  const good = `${ordinary}Connection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const answers = await rawAnswer(node, broken + good);
+  assert.deepEqual(answers.match(/HTTP\/1\.1 [0-9]+/g), ['HTTP/1.1 400', 'HTTP/1.1 201']);
+});
+
 test('closing ends connections that are silent or never end their request', async () => {
   const node = createFakeNode();
   const { port } = new URL(await node.server.listen(ANY_PORT));

@@ -199,6 +199,7 @@ function encodingProblem(request: FastifyRequest): ApiProblem | undefined {
 }
 
 function bodyProblem(request: FastifyRequest): ApiProblem | undefined {
+  if (request.body instanceof ApiProblem) return request.body;
   if (request.body !== undefined) return undefined;
   const wantsBody = request.method === 'POST' || request.method === 'PUT';
   if (!wantsBody || request.routeOptions.config.bodyOptional === true) return undefined;
@@ -221,13 +222,19 @@ function newRequestId(): string {
   return REQUEST_ID_START + requestNumber.toString(16).padStart(12, '0');
 }
 
+/**
+ * A body that is not JSON goes on as its problem, for `bodyProblem`: the framework would close the
+ * connection behind an error, and lose the answers of all that was sent behind this request. A body
+ * of no bytes is no body, whatever its headers say.
+ */
 function readBodiesStrictly(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    if (body.length === 0) return done(null, undefined);
     const reading = readStrictJson(body as Buffer);
     if (reading.kind === 'value') return done(null, reading.value);
     const { pointer, code, detail } = reading;
-    return done(inputProblem([{ pointer, code, detail }]));
+    return done(null, inputProblem([{ pointer, code, detail }]));
   });
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Command } from 'commander';
+import { SETTINGS } from '../config/config.ts';
 import { makeProgram } from './cli.ts';
 import { ExitCode } from './exit-codes.ts';
 import { processIo } from './io.ts';
@@ -40,6 +41,15 @@ test('the reference has a section for every command, naming every option, and no
   for (const option of program.options.filter((item) => item.long !== '--version')) {
     assert.ok(text.includes(`\`${option.flags}\``), option.flags);
   }
+});
+
+test('the reference has every setting of a node with its default and its meaning', async () => {
+  const text = await readFile(REFERENCE, 'utf8');
+  const rows = text.match(/^\| `HOLDFAST_[A-Z_]+` \| [^|]* \| [^|]* \|$/gm);
+  const expected = Object.values(SETTINGS).map(({ env, fallback, text: meaning }) => {
+    return `| \`${env}\` | ${fallback === '' ? 'none' : `\`${fallback}\``} | ${meaning} |`;
+  });
+  assert.deepEqual(rows, expected);
 });
 
 test('the reference has every exit code', async () => {

@@ -89,7 +89,7 @@ function carryOut(state: DomainState, command: Command, codes: Uint16Array): num
 function carryOutTransfers(state: DomainState, payload: Uint8Array, codes: Uint16Array): number {
   if (payload.byteLength !== codes.length * TRANSFER_BYTES) return refuse(codes);
   // Records are read in place; a payload that is not aligned is copied once.
-  const bytes = payload.byteOffset % 4 === 0 ? payload : payload.slice();
+  const bytes = payload.byteOffset % 4 === 0 ? payload : new Uint8Array(payload);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   applyTransfers(state.ledger, words, codes);
   return 0;

@@ -82,11 +82,15 @@ export class CheckpointTelemetry implements CheckpointObserver {
       gauge('checkpoint_size_bytes', 'The newest one, unchanged chunks included.', () => {
         return this.#bytes;
       }),
-      gauge('checkpoint_written_bytes', 'Written for checkpoints since start.', () => {
+      gauge('checkpoint_written_bytes_total', 'Written for checkpoints since start.', () => {
         return this.#bytesWritten;
       }),
-      gauge('checkpoints_taken', 'Checkpoints taken since start.', () => this.#taken),
-      gauge('checkpoint_failures', 'Checkpoints that failed since start.', () => this.#failures),
+      gauge('checkpoints_taken_total', 'Checkpoints taken since start.', () => this.#taken),
+      gauge(
+        'checkpoint_failures_total',
+        'Checkpoints that failed since start.',
+        () => this.#failures,
+      ),
       gauge('checkpoint_failing', '1 while the last attempt failed: look at the log.', () => {
         return this.#isFailing ? 1 : 0;
       }),

@@ -26,8 +26,7 @@ export async function answerExpiredIds(
   command: Command,
   result: SubmitResult,
 ): Promise<SubmitResult> {
-  const bytes = command.payload.slice();
-  const words = new Uint32Array(bytes.buffer);
+  const words = wordsOf(command.payload);
   const codes = result.outcome.codes.slice();
   try {
     for (let index = 0; index < codes.length; index++) {
@@ -99,6 +98,7 @@ function isLinked(words: Uint32Array, index: number): boolean {
   return (flags & TransferFlag.linked) !== 0;
 }
 
-function wordsOf(record: Uint8Array): Uint32Array {
-  return new Uint32Array(record.slice().buffer);
+/** A copy. Not by `slice`: that of a Buffer is a view of whatever else stands in its memory. */
+function wordsOf(records: Uint8Array): Uint32Array {
+  return new Uint32Array(new Uint8Array(records).buffer);
 }

@@ -116,16 +116,20 @@ function historyGauges(gauge: MakeGauge, history: HistoryFigures): ReturnType<Ma
     }),
     gauge('history_runs', 'Immutable files of the history.', (e) => e.history.status().runs),
     gauge('history_bytes', 'Bytes of the history on disk.', (e) => e.history.status().bytes),
-    gauge('history_queries', 'Questions to the history since start.', () => history.queries),
-    gauge('history_finds', 'Transfers looked up by id in it since start.', () => history.finds),
-    gauge('history_runs_written', 'Files of it written since start.', () => history.sealed),
-    gauge('history_write_seconds', 'Time that writing them took, together.', () => {
+    gauge('history_queries_total', 'Questions to the history since start.', () => history.queries),
+    gauge(
+      'history_finds_total',
+      'Transfers looked up by id in it since start.',
+      () => history.finds,
+    ),
+    gauge('history_runs_written_total', 'Files of it written since start.', () => history.sealed),
+    gauge('history_write_seconds_total', 'Time that writing them took, together.', () => {
       return history.sealSeconds;
     }),
-    gauge('history_wait_seconds', 'Time that payments waited for room in its memory.', () => {
+    gauge('history_wait_seconds_total', 'Time that payments waited for room in its memory.', () => {
       return history.waitSeconds;
     }),
-    gauge('history_tails_lost', 'How often its tail was given up, to be read again.', () => {
+    gauge('history_tails_lost_total', 'How often its tail was given up, to be read again.', () => {
       return history.lost;
     }),
   ];

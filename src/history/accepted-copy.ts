@@ -71,6 +71,6 @@ function stampAll(
 
 /** Records are read in place; a payload that is not aligned is copied once. */
 function wordsOf(payload: Uint8Array): Uint32Array {
-  const bytes = payload.byteOffset % 4 === 0 ? payload : payload.slice();
+  const bytes = payload.byteOffset % 4 === 0 ? payload : new Uint8Array(payload);
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
 }

@@ -4,6 +4,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client';
 
 export type GaugeReading = {
+  /** With `_total` at its end it is a counter: it rises from 0 at each start of the process. */
   readonly name: string;
   readonly help: string;
   readonly read: () => number;
@@ -122,18 +123,14 @@ export class Metrics {
   }
 
   #registerReadings(source: MetricsSource): void {
-    for (const { name, help, read } of source.gauges) {
-      this.#registry.registerMetric(
-        new Gauge({
-          name,
-          help,
-          registers: [],
-          collect() {
-            this.set(read());
-          },
-        }),
-      );
-    }
+    this.add(
+      source.gauges.map(({ name, help, read }) => ({
+        type: name.endsWith('_total') ? 'counter' : 'gauge',
+        name,
+        help,
+        read: () => [{ labels: {}, value: read() }],
+      })),
+    );
     this.#registry.registerMetric(
       new Gauge({
         name: 'holdfast_node_role',

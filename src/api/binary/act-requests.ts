@@ -68,7 +68,7 @@ export function revertPosting({ payload }: Frame, engine: Engine): Request {
     kind: 'later',
     answerBytesMax: ANSWER_BYTES_MAX,
     answer: async (signal) => {
-      const done = await carryOut(engine, await revertsOfPosting(engine, id), signal);
+      const done = await carryOut(engine, await revertsOfPosting(engine, id, signal), signal);
       return postingAnswer(formatId('posting', id), done);
     },
   };
@@ -80,7 +80,7 @@ export function revertTransfer({ payload }: Frame, engine: Engine): Request {
     kind: 'later',
     answerBytesMax: ANSWER_BYTES_MAX,
     answer: async (signal) => {
-      const done = await carryOut(engine, await revertOfTransfer(engine, id), signal);
+      const done = await carryOut(engine, await revertOfTransfer(engine, id, signal), signal);
       const { position, status, texts } = done;
       return textFrame(`{"position":${position},"status":"${status}","transfer":${texts[0]!}}`);
     },

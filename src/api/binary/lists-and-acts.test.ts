@@ -360,6 +360,19 @@ test('a history that does not answer in time is told, and its signal aborted', a
   assert.equal(code, 'overloaded');
 });
 
+test('a lookup or a revert that the history does not answer ends, and holds nothing', async () => {
+  await using node = await createBinaryNode({ bounds: { outcomeWaitMs: 20 } });
+  await using peer = await RawPeer.open(node.port);
+  node.engine.history.find = () => new Promise(() => undefined);
+  const kinds = [FrameKind.lookupTransfers, FrameKind.revertTransfer, FrameKind.revertPosting];
+  for (const [index, kind] of kinds.entries()) {
+    peer.request(kind, index + 1, idPayload(5n));
+    const { code } = json((await peer.answerTo(index + 1)).payload) as Problem;
+    assert.equal(code, 'overloaded');
+  }
+  await peer.until(() => node.server.heldBytes === 0);
+});
+
 test('pages that are not there yet count as held, so that only so many are asked for', async () => {
   const limit = 8189;
   const pageBytes = 24 + limit * 129;

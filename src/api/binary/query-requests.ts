@@ -80,8 +80,8 @@ export function lookupTransfers({ payload }: Frame, engine: Engine): Request {
   return {
     kind: 'later',
     answerBytesMax: ids.length * (PAGE_RECORD_BYTES + 1),
-    answer: async () => {
-      const known = await knownTransfers(engine, ids);
+    answer: async (signal) => {
+      const known = await knownTransfers(engine, ids, signal);
       const views = known.views.filter((view) => view !== undefined);
       return foundTransfersFrame({ position: known.position, found: views });
     },

@@ -130,6 +130,8 @@ test('an account is frozen and unfrozen, and asking again changes nothing', asyn
   };
   assert.deepEqual(await change('freeze'), ['frozen']);
   assert.deepEqual(await change('freeze', {}), ['frozen']);
+  const announced = await call(node, 'POST', `${url}/freeze`, '', { 'content-length': '0' });
+  assert.equal(announced.status, 200, 'JSON is announced, and none comes: no body');
   const refused = await call(node, 'POST', '/v1/transfers', transferBody(1));
   assert.deepEqual([refused.status, refused.body.code], [409, 'debit_account_frozen']);
   assert.deepEqual(await change('unfreeze'), []);

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { OperationalError } from '../../base/errors.ts';
 import type { CheckpointControl } from '../../engine/contract.ts';
 import type { CheckpointTaken } from '../../recovery/checkpointer.ts';
+import { readNothing } from '../input.ts';
 import { NoQuery } from '../schemas.ts';
 
 const NO_PLACE: CheckpointControl = {
@@ -20,9 +21,10 @@ export function checkpointRoutes(
   control: CheckpointControl = NO_PLACE,
 ): void {
   const schema = { querystring: NoQuery };
-  app.post('/v1/checkpoints', { schema, config: { bodyOptional: true } }, (_request, reply) =>
-    takeCheckpoint(control, reply),
-  );
+  app.post('/v1/checkpoints', { schema, config: { bodyOptional: true } }, (request, reply) => {
+    readNothing(request.body);
+    return takeCheckpoint(control, reply);
+  });
   app.get('/v1/checkpoints', { schema }, (_request, reply) => listCheckpoints(control, reply));
 }
 

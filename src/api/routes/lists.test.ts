@@ -150,6 +150,24 @@ test('while the history is incomplete its questions are 503, and the books answe
   assert.equal((await call(node, 'GET', '/v1/accounts')).status, 200);
 });
 
+test('a history that does not answer is 429 at the deadline, and nothing was moved', async () => {
+  await using node = await createMarkedNode({ outcomeWaitMs: 20 });
+  node.engine.history.find = () => new Promise(() => undefined);
+  const before = node.engine.imageHex();
+  const unknown = `/v1/transfers/${transferId(9999)}`;
+  for (const [method, url, body] of [
+    ['GET', unknown, undefined],
+    ['POST', '/v1/transfers/lookup', { ids: [transferId(9999)] }],
+    ['POST', `${unknown}/revert`, undefined],
+    ['POST', `/v1/postings/po_${'1'.repeat(32)}/revert`, undefined],
+  ] as const) {
+    const answer = await call(node, method, url, body);
+    assert.deepEqual([answer.status, answer.body.code], [429, 'overloaded'], url);
+    assert.match(answer.body.detail, /did not answer in time/);
+  }
+  assert.equal(node.engine.imageHex(), before);
+});
+
 test('before there are books to read a list is 503', async () => {
   await using node = await createMarkedNode();
   node.engine.role = 'recovering';

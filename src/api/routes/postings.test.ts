@@ -174,6 +174,10 @@ test('a transfer is reverted once, however often it is asked', async () => {
   await using node = await createBookedNode();
   await call(node, 'POST', '/v1/transfers', transferBody(1, { code: 9 }));
   const url = `/v1/transfers/${transferId(1)}/revert`;
+  const none = await call(node, 'POST', `${POSTINGS}/${postingId(9)}/revert`);
+  assert.deepEqual([none.status, none.body.code], [404, 'transfer_not_found']);
+  assert.equal(none.body.detail, 'No posting with this id was accepted.');
+  assert.equal(none.body.money, 'No money moved, and nothing was changed.');
   const first = await call(node, 'POST', url);
   assert.equal(first.status, 201);
   assert.deepEqual(
@@ -221,6 +225,10 @@ test('a posting is reverted whole and once; what the books refuse leaves it as i
   await using node = await createBookedNode();
   await call(node, 'POST', POSTINGS, posting(1, SALE));
   const url = `${POSTINGS}/${postingId(1)}/revert`;
+  const none = await call(node, 'POST', `${POSTINGS}/${postingId(9)}/revert`);
+  assert.deepEqual([none.status, none.body.code], [404, 'transfer_not_found']);
+  assert.equal(none.body.detail, 'No posting with this id was accepted.');
+  assert.equal(none.body.money, 'No money moved, and nothing was changed.');
   const first = await call(node, 'POST', url);
   assert.equal(first.status, 201);
   assert.equal(first.body.transfers.length, 2);

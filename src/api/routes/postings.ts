@@ -3,7 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type IdKind, ID_PREFIX, formatId, parseId } from '../../base/ids.ts';
 import type { Transfer } from '../../base/transfer-record.ts';
-import { type Context, booksAfterOutcome, sendJson, submit } from '../context.ts';
+import { type Context, booksAfterOutcome, sendJson, submit, withinDeadline } from '../context.ts';
 import { readNothing } from '../input.ts';
 import { postingText } from '../output.ts';
 import { readPosting } from '../posting.ts';
@@ -30,7 +30,10 @@ export function postingRoutes(app: FastifyInstance, context: Context): void {
     async (request, reply) => {
       readNothing(request.body);
       const id = idOf(request, 'posting');
-      const done = await carryOut(context, reply, await revertsOfPosting(context.engine, id));
+      const reverts = await withinDeadline(context, reply, (signal) =>
+        revertsOfPosting(context.engine, id, signal),
+      );
+      const done = await carryOut(context, reply, reverts);
       return send(reply, done, postingText(formatId('posting', id), done.status, done.texts));
     },
   );
@@ -40,7 +43,10 @@ export function postingRoutes(app: FastifyInstance, context: Context): void {
     async (request, reply) => {
       readNothing(request.body);
       const id = idOf(request, 'transfer');
-      const done = await carryOut(context, reply, await revertOfTransfer(context.engine, id));
+      const revert = await withinDeadline(context, reply, (signal) =>
+        revertOfTransfer(context.engine, id, signal),
+      );
+      const done = await carryOut(context, reply, revert);
       return send(reply, done, done.texts[0]!);
     },
   );

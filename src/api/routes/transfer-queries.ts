@@ -41,7 +41,9 @@ export function transferQueryRoutes(app: FastifyInstance, context: Context): voi
 async function lookupTransfers(context: Context, request: FastifyRequest, reply: FastifyReply) {
   const { ids } = request.body as Ids;
   const numbers = ids.map((id) => parseId('transfer', id)!);
-  const { state, position, views } = await knownTransfers(context.engine, numbers);
+  const { state, position, views } = await withinDeadline(context, reply, (signal) =>
+    knownTransfers(context.engine, numbers, signal),
+  );
   const found: string[] = [];
   const notFound: string[] = [];
   for (const [index, view] of views.entries()) {
@@ -57,7 +59,9 @@ async function getTransfer(context: Context, request: FastifyRequest, reply: Fas
     const detail = 'A transfer id is tr_ and 32 lower-case hex digits.';
     throw inputProblem([{ parameter: 'id', code: 'id_malformed', detail }]);
   }
-  const { state, position, views } = await knownTransfers(context.engine, [id]);
+  const { state, position, views } = await withinDeadline(context, reply, (signal) =>
+    knownTransfers(context.engine, [id], signal),
+  );
   const view = views[0];
   if (view === undefined) throw new ApiProblem('transfer_not_found', { position });
   return sendJson(reply, 200, position, textOf(state, view));

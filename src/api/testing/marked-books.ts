@@ -1,5 +1,6 @@
 // For tests of the lists: books with accounts and transfers that bear marks, the same every time.
 
+import type { HttpServerOptions } from '../server.ts';
 import {
   type FakeNode,
   LEDGER,
@@ -21,8 +22,10 @@ export const MARK = {
   user_data_32: 4_294_967_295,
 } as const;
 
-export async function createMarkedNode(): Promise<FakeNode> {
-  const node = createFakeNode();
+export async function createMarkedNode(
+  options: Partial<HttpServerOptions> = {},
+): Promise<FakeNode> {
+  const node = createFakeNode(options);
   await call(node, 'PUT', `/v1/ledgers/${LEDGER}`, { currency: 'EUR', exponent: 2 });
   await call(node, 'PUT', `/v1/ledgers/${OTHER_LEDGER}`, { currency: 'USD', exponent: 2 });
   for (let number = 1; number <= ACCOUNTS; number++) {

@@ -217,7 +217,7 @@ function select(sections: readonly Section[], prefix: string): Section[] {
 
 function wordsOf(bytes: Uint8Array): Uint32Array {
   assert(bytes.byteLength % 4 === 0, 'records are whole words');
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
 }
 
