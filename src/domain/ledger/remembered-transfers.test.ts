@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { transferIdFrom, writeIdWords } from '../../base/ids.ts';
 import { DEDUPE_BYTES_PER_ID, DEDUPE_RING_SECONDS } from '../../base/limits.ts';
 import { Prng } from '../../base/prng.ts';
-import { NO_RECORD, hashId } from './id-index.ts';
+import { hashId } from './id-hash.ts';
+import { NO_RECORD } from './id-index.ts';
 import { RecordStatus, RememberedTransfers, idSecond } from './remembered-transfers.ts';
 
 function record(second: number, rest: number): Uint32Array {
