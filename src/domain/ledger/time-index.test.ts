@@ -135,6 +135,31 @@ describe('the index by time', () => {
     for (const id of ids) pair.check(id);
   });
 
+  it('takes no more memory, however tables grow, are divided, emptied and dropped', () => {
+    const pair = new Pair();
+    const fill = (second: number): void => {
+      // In turn: one millisecond that is divided twice, all of a second, and few that begin small.
+      const count = [11_000, 11_000, 30, 2000][second % 4]!;
+      for (let number = 0; number < count; number++) {
+        const unixMs = 1000 * second + (second % 4 === 1 ? number % 1000 : 7);
+        pair.insert(transferIdFrom(unixMs, BigInt(number) << 40n));
+      }
+      pair.drop(second);
+      pair.index.freeSome(5000);
+    };
+    for (let second = 100; second < 108; second++) fill(second);
+    const { bytes } = pair.index;
+    for (let second = 108; second < 140; second++) fill(second);
+    assert.equal(pair.index.bytes, bytes);
+    // What goes in and out again leaves no trace in a table: all of them fit one chunk.
+    const other = new Pair();
+    for (let number = 0; number < 2000; number++) {
+      other.insert(transferIdFrom(200_000, BigInt(number)));
+      other.remove(transferIdFrom(200_000, BigInt(number)));
+    }
+    assert.equal(other.index.bytes, 1 << 20);
+  });
+
   it('uses the place of a second again, one round of the ring later', () => {
     const pair = new Pair();
     pair.insert(transferIdFrom(77_000, 1n));
