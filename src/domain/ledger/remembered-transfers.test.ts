@@ -49,6 +49,17 @@ describe('remembered transfers', () => {
     assert.equal(has(remembered, record(7, 3)), false);
   });
 
+  it('loses no slot that was undone before any other was free', () => {
+    const remembered = ofCapacity(16);
+    for (let rest = 0; rest < 15; rest++) add(remembered, record(7, rest));
+    const undone = record(8, 1);
+    add(remembered, undone);
+    remembered.undoAdd(undone, 0, remembered.tailBefore);
+    remembered.raiseEdge(8);
+    for (let rest = 0; rest < 16; rest++) add(remembered, record(9, rest));
+    assert.equal(remembered.slotsMade, 16);
+  });
+
   it('never needs more slots than its capacity, however much is forgotten and added', () => {
     const remembered = ofCapacity(50);
     const prng = new Prng(3);
