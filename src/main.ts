@@ -21,6 +21,7 @@ import { releaseVersion } from './config/release.ts';
 import { readTlsFiles } from './config/tls-files.ts';
 import { ledgersCommand } from './domain/commands.ts';
 import { listLedgers } from './domain/queries.ts';
+import { HASH_KEY_BYTES, seedIdHashes } from './domain/ledger/id-hash.ts';
 import { isSuccess } from './domain/refusals.ts';
 import { CHECKPOINT_DRIVERS, JOURNAL_DRIVERS } from './drivers/index.ts';
 import { createClock } from './drivers/system/clock.ts';
@@ -57,6 +58,8 @@ const SAME_SIGNAL_MS = 500;
 /** Starts a node and serves until it is told to stop or halts; resolves with the exit status. */
 export async function up(options: UpOptions): Promise<number> {
   assertLimits();
+  // Before there is any state: whoever sends ids must not know where they will stand.
+  seedIdHashes(createEntropy().bytes(HASH_KEY_BYTES));
   const config = loadConfig(options.settings, process.env);
   const logger = createLogger(options.json ? config.logLevel : atLeastWarn(config.logLevel));
   const folder = openDataFolder(config.dataFolder, pathsOf(config.journalDirectories));

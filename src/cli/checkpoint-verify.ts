@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { toHex } from '../base/entry.ts';
 import { OperationalError, isOperationalError } from '../base/errors.ts';
 import type { DomainState } from '../domain/domain.ts';
+import { HASH_KEY_BYTES, seedIdHashes } from '../domain/ledger/id-hash.ts';
 import { counts } from '../domain/queries.ts';
 import { createCheckpointStore } from '../drivers/file/checkpoint-store.ts';
 import { createJournal } from '../drivers/file/driver.ts';
@@ -42,6 +43,7 @@ export type VerifyOptions = {
 
 export async function verifyCheckpoints(options: VerifyOptions): Promise<number> {
   const { output, folder, key, againstJournal } = options;
+  seedIdHashes(crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)));
   const files = createCheckpointStore({ directory: join(folder, 'checkpoints') });
   const store = key === undefined ? files : createEncryptedStore(files, key);
   const { readable, notes } = await findCheckpoints(store);

@@ -6,6 +6,7 @@ import { type Entry, toHex } from '../base/entry.ts';
 import { formatDecimal } from '../base/money.ts';
 import { isOperationalError } from '../base/errors.ts';
 import { assertBooksBalanceFully } from '../domain/domain.ts';
+import { HASH_KEY_BYTES, seedIdHashes } from '../domain/ledger/id-hash.ts';
 import { counts, ledgerTotals, listLedgers } from '../domain/queries.ts';
 import { activeDirectories } from '../drivers/file/directories.ts';
 import { type InspectionItem, inspectJournal } from '../drivers/file/inspect.ts';
@@ -52,6 +53,7 @@ export async function verifyJournal(options: {
 }): Promise<number> {
   const { output, directory } = options;
   await requireJournal(directory);
+  seedIdHashes(crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)));
   const directories = await activeDirectories(directory);
   const verification = await verify(directory, directories);
   if (output.isJson) output.json(resultJson(verification, directory));

@@ -2,6 +2,7 @@
 // payments go on meanwhile.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { HASH_KEY_BYTES, seedIdHashes } from '../domain/ledger/id-hash.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { RepairResult } from '../history/repair.ts';
 import type { RepairSetup } from './history-repair.ts';
@@ -25,6 +26,7 @@ async function repair({ journal: module, job }: RepairSetup): Promise<RepairResu
 }
 
 if (parentPort !== null) {
+  seedIdHashes(crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)));
   const result = await repair(workerData as RepairSetup);
   parentPort.postMessage(result);
 }

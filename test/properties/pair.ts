@@ -8,6 +8,7 @@ import { CommandKind } from '../../src/domain/commands.ts';
 import { CREATED, REFUSAL, refusalByNumber } from '../../src/domain/refusals.ts';
 import { KernelBooks } from '../model/kernel-books.ts';
 import { NaiveLedger } from '../model/naive-ledger.ts';
+import { assertAccepted } from './accepted.ts';
 import { type Hints, ScriptPlayer, type Sent, type Step } from './script.ts';
 import { ACCOUNT_IDS } from './twists.ts';
 
@@ -41,12 +42,14 @@ export class Pair {
 
   send(sent: Sent): void {
     const { command, stamp } = sent;
+    const heldBefore = new Set(this.model.holds.keys());
     const expected = this.model.apply(command, stamp);
     // The kernel gets bytes of its own, which are spoilt afterwards: it may neither write to a
     // command nor keep a view of it.
     const payload = command.payload.slice();
     const actual = this.kernel.apply({ ...command, payload }, stamp);
     assert.deepEqual(payload, command.payload, 'a command is not written to');
+    assertAccepted(this.kernel.state, this.model, command, actual, heldBefore);
     payload.fill(0xee);
     const what = describeSent(sent);
     assert.deepEqual(codeNames(actual.codes), codeNames(expected.codes), what);

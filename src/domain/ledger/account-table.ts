@@ -17,7 +17,8 @@
 //     30     2 timestamp           little-endian
 
 import { assert } from '../../base/assert.ts';
-import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
+import { hashId } from './id-hash.ts';
+import { IdIndex, NO_RECORD } from './id-index.ts';
 import { CHUNK_BITS, CHUNK_MASK, CHUNK_RECORDS, RecordChunks } from './record-chunks.ts';
 
 export const ACCOUNT_WORDS = 32;

@@ -14,7 +14,8 @@
 
 import { assert } from '../../base/assert.ts';
 import { ExpiryHeap } from './expiry-heap.ts';
-import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
+import { hashId } from './id-hash.ts';
+import { IdIndex, NO_RECORD } from './id-index.ts';
 import { RecordChunks } from './record-chunks.ts';
 
 export const HOLD_WORDS = 16;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Prng } from '../../base/prng.ts';
-import { IdIndex, NO_RECORD, hashId } from './id-index.ts';
+import { hashId } from './id-hash.ts';
+import { IdIndex, NO_RECORD } from './id-index.ts';
 import { RecordChunks } from './record-chunks.ts';
 
 /** An index over records that are nothing but ids, beside a Map that says what is true. */

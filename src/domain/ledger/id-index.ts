@@ -10,6 +10,7 @@
 // pile up.
 
 import { assert } from '../../base/assert.ts';
+import { useIdHashes } from './id-hash.ts';
 import { CHUNK_BITS, CHUNK_MASK, type RecordChunks } from './record-chunks.ts';
 
 /** No record: what `find` answers for an id that is not there. */
@@ -23,19 +24,6 @@ const INSERTS_PER_PAGE = 16;
 const PAGE_WORDS = 1024;
 /** A growing table is moved over soon, since two are slower to look into: 2 would be enough. */
 const POSITIONS_MOVED_PER_INSERT = 16;
-
-/**
- * Hash of the id whose four words begin at `i`, as a signed integer. The four products do not wait
- * for each other; the end is the finalizer of MurmurHash3, which spreads them over all bits.
- */
-export function hashId(words: Uint32Array, i: number): number {
-  const first = Math.imul(words[i]!, 0x9e37_79b1) + Math.imul(words[i + 1]!, 0x85eb_ca77);
-  const second = Math.imul(words[i + 2]!, 0xc2b2_ae3d) + Math.imul(words[i + 3]!, 0x27d4_eb2f);
-  let hash = first ^ ((second << 15) | (second >>> 17));
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-  return hash ^ (hash >>> 16);
-}
 
 export class IdIndex {
   readonly #chunks: readonly Uint32Array[];
@@ -57,6 +45,7 @@ export class IdIndex {
 
   /** Ids stand at word `idWord` of the records. */
   constructor(records: RecordChunks, idWord: number) {
+    useIdHashes();
     this.#chunks = records.chunks;
     this.#recordWords = records.recordWords;
     this.#idWord = idWord;

@@ -8,7 +8,7 @@ import { LEDGER_TOTAL_WORDS } from './books.ts';
 import { compareTime } from './expiry-heap.ts';
 import { assertFullSums } from './full-sums.ts';
 import { HOLD_WORDS, HoldWord } from './hold-table.ts';
-import { hashId } from './id-index.ts';
+import { hashId } from './id-hash.ts';
 import type { LedgerKernel } from './kernel.ts';
 import type { LedgerDefinition } from './ledger-table.ts';
 import { CHUNK_RECORDS, type RecordChunks } from './record-chunks.ts';

@@ -11,7 +11,7 @@ import { idWordsUnixMs } from '../../base/ids.ts';
 import { ENTRY_BYTES_MAX } from '../../base/limits.ts';
 import { TRANSFER_BYTES, TRANSFER_WORDS, TransferWord } from '../../base/transfer-record.ts';
 import type { AccountTable } from './account-table.ts';
-import { hashId } from './id-index.ts';
+import { hashId } from './id-hash.ts';
 import type { RememberedTransfers } from './remembered-transfers.ts';
 
 /** Few enough that what has been touched is still in the nearest cache when it is used. */

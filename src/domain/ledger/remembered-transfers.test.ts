@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { transferIdFrom, writeIdWords } from '../../base/ids.ts';
 import { DEDUPE_BYTES_PER_ID, DEDUPE_RING_SECONDS } from '../../base/limits.ts';
 import { Prng } from '../../base/prng.ts';
-import { NO_RECORD, hashId } from './id-index.ts';
+import { hashId } from './id-hash.ts';
+import { NO_RECORD } from './id-index.ts';
 import { RecordStatus, RememberedTransfers, idSecond } from './remembered-transfers.ts';
 
 function record(second: number, rest: number): Uint32Array {
@@ -46,6 +47,17 @@ describe('remembered transfers', () => {
     assert.equal(remembered.count, 15);
     assert.ok(has(remembered, record(9, 3)));
     assert.equal(has(remembered, record(7, 3)), false);
+  });
+
+  it('loses no slot that was undone before any other was free', () => {
+    const remembered = ofCapacity(16);
+    for (let rest = 0; rest < 15; rest++) add(remembered, record(7, rest));
+    const undone = record(8, 1);
+    add(remembered, undone);
+    remembered.undoAdd(undone, 0, remembered.tailBefore);
+    remembered.raiseEdge(8);
+    for (let rest = 0; rest < 16; rest++) add(remembered, record(9, rest));
+    assert.equal(remembered.slotsMade, 16);
   });
 
   it('never needs more slots than its capacity, however much is forgotten and added', () => {

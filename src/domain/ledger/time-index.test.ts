@@ -3,20 +3,25 @@ import { describe, it } from 'node:test';
 import { idWordsUnixMs, transferIdFrom, writeIdWords } from '../../base/ids.ts';
 import { DEDUPE_RING_SECONDS } from '../../base/limits.ts';
 import { Prng } from '../../base/prng.ts';
-import { NO_RECORD, hashId } from './id-index.ts';
+import { hashId } from './id-hash.ts';
+import { NO_RECORD } from './id-index.ts';
 import { RecordChunks } from './record-chunks.ts';
 import { TimeIndex } from './time-index.ts';
 
 /** An index over records that are nothing but ids, beside a Map that says what is true. */
 class Pair {
   readonly records = new RecordChunks(4);
-  readonly index = new TimeIndex(this.records);
+  readonly index: TimeIndex;
   readonly truth = new Map<bigint, number>();
   readonly #hash: (words: Uint32Array) => number;
   #made = 0;
 
-  constructor(hash: (words: Uint32Array) => number = (words) => hashId(words, 0)) {
+  constructor(
+    hash: (words: Uint32Array) => number = (words) => hashId(words, 0),
+    hashAgain?: () => number,
+  ) {
     this.#hash = hash;
+    this.index = new TimeIndex(this.records, hashAgain);
   }
 
   /** By the hot road where that is enough, as the ledger does. */
@@ -113,6 +118,46 @@ describe('the index by time', () => {
     }
     pair.checkAll();
     pair.check(transferIdFrom(9000, 1n));
+  });
+
+  it('tells ids of one millisecond apart, at last by their bytes', () => {
+    // From the first directory on they are told apart by nothing else.
+    const pair = new Pair(undefined, () => 77);
+    const ids: bigint[] = [];
+    for (let number = 0; number < 11_000; number++) {
+      // The last byte is the same for all, and the one before tells few apart.
+      const rest = (BigInt(number >>> 6) << 32n) | BigInt((number & 63) << 8);
+      ids.push(transferIdFrom(5_000_000, rest));
+      pair.insert(ids.at(-1)!);
+    }
+    pair.checkAll();
+    for (const id of ids.filter((_, place) => place % 3 === 0)) pair.remove(id);
+    for (const id of ids) pair.check(id);
+  });
+
+  it('takes no more memory, however tables grow, are divided, emptied and dropped', () => {
+    const pair = new Pair();
+    const fill = (second: number): void => {
+      // In turn: one millisecond that is divided twice, all of a second, and few that begin small.
+      const count = [11_000, 11_000, 30, 2000][second % 4]!;
+      for (let number = 0; number < count; number++) {
+        const unixMs = 1000 * second + (second % 4 === 1 ? number % 1000 : 7);
+        pair.insert(transferIdFrom(unixMs, BigInt(number) << 40n));
+      }
+      pair.drop(second);
+      pair.index.freeSome(5000);
+    };
+    for (let second = 100; second < 108; second++) fill(second);
+    const { bytes } = pair.index;
+    for (let second = 108; second < 140; second++) fill(second);
+    assert.equal(pair.index.bytes, bytes);
+    // What goes in and out again leaves no trace in a table: all of them fit one chunk.
+    const other = new Pair();
+    for (let number = 0; number < 2000; number++) {
+      other.insert(transferIdFrom(200_000, BigInt(number)));
+      other.remove(transferIdFrom(200_000, BigInt(number)));
+    }
+    assert.equal(other.index.bytes, 1 << 20);
   });
 
   it('uses the place of a second again, one round of the ring later', () => {

@@ -5,8 +5,9 @@
 // Each second has a table. A table is a hash table with linear probing (pairs of hash and
 // slot + 1), at most 5/8 full, which doubles up to 16,384 places. What outgrows that becomes a
 // directory: of one second, of 1,024 tables, one for each of its milliseconds; of anything below,
-// of 256 tables, by the upper bits of another hash of the ids. So nothing ever copies more than one
-// table, and however ids are chosen, no look-up takes more than a few steps.
+// of 256 tables, by the upper bits of another hash of the ids, then by their bytes. So nothing ever
+// copies more than one table, and however ids are chosen without knowing the keys of the hashes, no
+// look-up takes more than a few steps.
 //
 // A table or directory is known by a reference of 32 bits: the unit of its block (word-blocks.ts)
 // above, its kind in the lower four. A reference stands in a pair with the number of ids in the
@@ -15,7 +16,8 @@
 import { assert } from '../../base/assert.ts';
 import { idWordsUnixMs } from '../../base/ids.ts';
 import { DEDUPE_RING_SECONDS } from '../../base/limits.ts';
-import { NO_RECORD, hashId } from './id-index.ts';
+import { hashId, hashIdAgain, useIdHashes } from './id-hash.ts';
+import { NO_RECORD } from './id-index.ts';
 import { CHUNK_BITS, CHUNK_MASK, type RecordChunks } from './record-chunks.ts';
 import { UNIT_BITS, UNIT_CHUNK_BITS, UNIT_CHUNK_MASK, WordBlocks } from './word-blocks.ts';
 
@@ -36,17 +38,19 @@ const KIND_MASK = (1 << KIND_BITS) - 1;
 const MILLISECONDS_SIZE = 6;
 const HASHES_SIZE = 4;
 const EMPTY = 0;
+const ID_BYTES = 16;
 
 const FREED_PER_BLOCK = 2;
 
-/** Another hash of the id at `words[i]` for each depth of directories; `hash` itself at depth 0. */
-function hashAtDepth(words: Uint32Array, i: number, hash: number, depth: number): number {
-  if (depth === 0) return hash;
-  const salt = Math.imul(depth, 0x6c07_8965);
-  let other = Math.imul(words[i + 3]! ^ salt, 0x2545_f491) ^ Math.imul(words[i + 2]!, 0x9e37_79b1);
-  other = Math.imul(other ^ (other >>> 15) ^ words[i + 1]!, 0x85eb_ca6b);
-  other = Math.imul(other ^ (other >>> 13) ^ salt, 0xc2b2_ae35);
-  return other ^ (other >>> 16);
+/**
+ * What a directory at `depth` (from 1) divides by and its tables probe by. Below the second level
+ * the directories go by the bytes of the id, the last byte first: so ids are told apart at last,
+ * even where all their hashes were equal.
+ */
+function hashAtDepth(words: Uint32Array, i: number, again: number, depth: number): number {
+  if (depth === 1) return again;
+  const byte = ID_BYTES + 1 - depth;
+  return ((words[i + (byte >>> 2)]! >>> (8 * (byte & 3))) << 24) | (again >>> 8);
 }
 
 export class TimeIndex {
@@ -71,8 +75,12 @@ export class TimeIndex {
   #tableWords = NO_WORDS;
   #tablePair = 0;
 
+  readonly #hashAgain: typeof hashIdAgain;
+
   /** Ids are the first four words of the records. */
-  constructor(records: RecordChunks) {
+  constructor(records: RecordChunks, hashAgain = hashIdAgain) {
+    useIdHashes();
+    this.#hashAgain = hashAgain;
     this.#records = records.chunks;
     this.#recordWords = records.recordWords;
   }
@@ -270,11 +278,11 @@ export class TimeIndex {
 
   #descend(key: Uint32Array, k: number): void {
     let reference = this.#words[this.#pair]!;
-    const first = this.#hash;
+    const again = this.#hashAgain(key, k);
     while ((reference & KIND_MASK) === HASHES) {
       const unit = reference >>> KIND_BITS;
       this.#depth += 1;
-      this.#hash = hashAtDepth(key, k, first, this.#depth);
+      this.#hash = hashAtDepth(key, k, again, this.#depth);
       this.#words = this.#blocks.chunks[unit >>> UNIT_CHUNK_BITS]!;
       this.#pair = ((unit & UNIT_CHUNK_MASK) << UNIT_BITS) + 2 * (this.#hash >>> 24);
       reference = this.#words[this.#pair]!;
