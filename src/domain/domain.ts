@@ -139,7 +139,8 @@ export function growAhead(state: DomainState): boolean {
 
 /**
  * Looks up what a batch of transfers will touch, while it waits for its sync: `apply` then need not
- * wait for memory. Worth it for large batches. Nothing that can be observed changes by it.
+ * wait for memory. Worth it for large batches. Nothing that can be observed changes by it, as long
+ * as the payload's bytes stay what they are until it is applied or another batch is.
  */
 export function lookAhead(state: DomainState, { kind, payload }: Command): void {
   if (kind !== CommandKind.transfers || payload.byteOffset % 4 !== 0) return;

@@ -103,6 +103,23 @@ describe('the index from ids to records', () => {
     assert.equal(sawGrowing.size, 2);
   });
 
+  it('finds many that have not been moved over yet, each with a hash of its own', () => {
+    const records = new RecordChunks(4);
+    const index = new IdIndex(records, 0);
+    let count = 0;
+    for (; !index.growing; count++) {
+      records.reserve(count);
+      key(count, records.wordsOf(count), records.offsetOf(count));
+      index.insert(count, count);
+    }
+    const keys = new Uint32Array(4 * count);
+    for (let id = 0; id < count; id++) key(id, keys, 4 * id);
+    const numbers = Int32Array.from({ length: count }, (_, id) => id);
+    const found = new Int32Array(count);
+    index.findMany(keys, 0, 4, count, numbers, found);
+    assert.deepEqual(found, numbers);
+  });
+
   it('is moved over while nothing is inserted, and made large at once while it is empty', () => {
     const pair = new Pair();
     for (let id = 0; !pair.index.growing; id++) pair.insert(id);
