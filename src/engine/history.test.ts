@@ -21,6 +21,7 @@ import {
   BOB,
   FOREVER,
   HandClock,
+  changedJournal,
   codesOf,
   makeNode,
   openBooks,
@@ -29,15 +30,19 @@ import {
   startNode,
   transfer,
 } from '../../test/support/engine-rig.ts';
+import { CheckpointLog } from '../../test/support/checkpoint-rig.ts';
 import { TemporaryFolder } from '../../test/support/temporary-folder.ts';
 import { until } from '../../test/support/until.ts';
+import { OperationalError } from '../base/errors.ts';
 import { TransferFlag, decodeTransfers } from '../base/transfer-record.ts';
 import { configureCommand } from '../domain/commands.ts';
 import { findTransfer } from '../domain/queries.ts';
 import { CREATED, REFUSAL } from '../domain/refusals.ts';
 import { createJournal } from '../drivers/file/driver.ts';
+import { MemoryCheckpoints } from '../drivers/memory/checkpoint-store.ts';
 import { MemoryLog } from '../drivers/memory/memory-log.ts';
 import { JournalHistory } from '../history/journal-history.ts';
+import type { Journal, ReadOptions } from '../ports/journal.ts';
 import { rebuildHistory, surveyHistory } from './history-offline.ts';
 import { startRepair } from './history-repair.ts';
 import type { HoldfastNode } from './node.ts';
@@ -258,6 +263,43 @@ test('the young transfers of another journal are not taken for our own', async (
   for (const { id } of decodeTransfers(records)) {
     assert.equal(findTransfer(rig.node.state, id)?.state, 'accepted');
   }
+});
+
+test('what was fed from a checkpoint that is given up is not believed', async () => {
+  await using place = await TemporaryFolder.make();
+  const folder = place.path;
+  const told = new CheckpointLog();
+  const contents = new MemoryCheckpoints();
+  const journal = createJournal({ directory: join(folder, 'journal') });
+  const checkpoints = told.settings(contents);
+  const before = makeHistory(folder);
+  const first = makeNode(journal, { history: before, checkpoints });
+  await first.node.start();
+  await openBooks(first.node);
+  for (let round = 0; round < 2; round++) {
+    await trade(first.node, 2);
+    await first.node.takeCheckpoint();
+  }
+  await before.persist();
+  await trade(first.node, 2);
+  await first.node.stop(0);
+  let reads = 0;
+  async function* failingOnce(options: ReadOptions): ReturnType<Journal['read']> {
+    reads += 1;
+    for await (const batch of inner.read(options)) {
+      yield batch;
+      // As when the state of the checkpoint answers otherwise than the journal tells.
+      if (reads === 1) throw new OperationalError('JOURNAL_DIVERGED');
+    }
+  }
+  const inner = createJournal({ directory: join(folder, 'journal') });
+  const history = makeHistory(folder);
+  const changed = changedJournal(inner, { read: failingOnce });
+  await using second = makeNode(changed, { history, checkpoints: told.settings(contents) });
+  await second.node.start();
+  assert.ok(told.notes.some((note) => note.includes('cannot be used')));
+  assert.equal(history.status().complete, false, 'it is made anew');
+  await settled(history, 60);
 });
 
 test('whoever does not get the journal leaves the history of the other alone', async () => {

@@ -26,6 +26,8 @@ export class AbsentHistory implements NodeHistory {
 
   feed(): void {}
 
+  doubt(): void {}
+
   settle(): void {}
 
   untilRoom(): Promise<void> {

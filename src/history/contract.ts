@@ -117,6 +117,9 @@ export interface NodeHistory extends History {
   readonly hasRoom: boolean;
   untilRoom(): Promise<void>;
 
+  /** Some of what was fed was wrong (a sentence): `settle` discards all. */
+  doubt(why: string): void;
+
   /**
    * The journal has been replayed to its end, which is this position. What is missing now is read
    * again in the background; what knows more than the journal is of another one and is discarded.

@@ -138,16 +138,19 @@ export class JournalHistory implements NodeHistory {
     await this.#gate.untilOpen();
   }
 
+  doubt(why: string): void {
+    this.#foreign ??= why;
+  }
+
   settle(position: number): void {
     this.#isSettled = true;
     const { ledger, lastTimeNs } = this.#state();
     const count = ledger.transfersAccepted;
-    const { next } = this.#feed;
-    const found = { next, position: this.#loadedPosition, newest: this.#newestLoaded };
-    this.#foreign ??= foreignTo(found, ledger, position);
+    const seen = { position: this.#loadedPosition, newest: this.#newestLoaded };
+    this.#foreign ??= foreignTo({ ...seen, next: this.#feed.next }, ledger, position);
     if (this.#foreign !== undefined) {
       this.#position = Math.min(this.#position, position);
-      this.#options.log('warning', `The history is of another journal: ${this.#foreign}.`);
+      this.#options.log('warning', `The history cannot be used: ${this.#foreign}.`);
       void this.#beginEmpty();
       return;
     }
@@ -346,7 +349,6 @@ export class JournalHistory implements NodeHistory {
 
   #ready(message: Extract<FromWriter, { kind: 'ready' }>): void {
     for (const note of message.notes) this.#options.log('warning', note);
-
     this.#doubt = message.doubt;
     this.#tailBytes = message.tailBytes;
     this.#writerFailure = undefined;
@@ -540,9 +542,7 @@ export class JournalHistory implements NodeHistory {
       return;
     }
     this.#repairFailure = undefined;
-    for (const entry of result.entries) {
-      this.#runs.add(entry);
-    }
+    for (const entry of result.entries) this.#runs.add(entry);
     this.#writer?.say({ kind: 'learn', entries: result.entries });
     this.#tell({ kind: 'restored', entries: result.entries });
     const part = this.#feed.parts[0];

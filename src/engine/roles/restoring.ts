@@ -25,7 +25,7 @@ export type RestoreOptions = {
   readonly history: OwnHistory;
   readonly onCommand: CommandListener | undefined;
   /** Fed by the replica; a replay is not faster than it. */
-  readonly derived: Pick<NodeHistory, 'hasRoom' | 'untilRoom'>;
+  readonly derived: Pick<NodeHistory, 'hasRoom' | 'untilRoom' | 'doubt'>;
   /** The journal is ours: nobody else writes to the data folder now. Each time it is opened. */
   readonly onOwned: () => Promise<void>;
   /** Sentences for people: which checkpoint, and what was wrong with others. */
@@ -90,9 +90,10 @@ async function tryCheckpoint(
   note: (text: string) => void,
 ): Promise<Restored | undefined> {
   const { manifest, head } = read;
+  let replica: Replica | undefined;
   try {
     const state = await loadCheckpoint(store, read, options.signal);
-    const replica = Replica.at(manifest.place, state, options.onCommand);
+    replica = Replica.at(manifest.place, state, options.onCommand);
     const rule = new ReaderRule({ kind: 'at-head', head });
     const restored = await replay(
       options,
@@ -106,6 +107,12 @@ async function tryCheckpoint(
       isOperationalError(error, 'JOURNAL_DIVERGED');
     if (!isOfCheckpoint) throw error;
     note(`The checkpoint of position ${head.position} cannot be used: ${reasonOf(error)}.`);
+    // What was applied on top of it may not be what the journal means.
+    if (replica !== undefined && replica.position > head.position) {
+      options.derived.doubt(
+        `it was fed from the checkpoint of ${head.position}, which was given up`,
+      );
+    }
     return undefined;
   }
 }
