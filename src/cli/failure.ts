@@ -166,8 +166,18 @@ export function writeFailure(failure: CliFailure, io: Io, options: GlobalOptions
   const isColored = hasColor(io.stderr, io, options);
   const lines = [
     `${styled('error:', 'red', isColored)} ${failure.message} ${styled(`(${failure.code})`, 'dim', isColored)}`,
-    ...failure.errors.map((fault) => `  ${fault.pointer}: ${fault.detail} (${fault.code})`),
+    ...faultLines(failure).map((line) => `  ${line}`),
     ...[failure.money, failure.action].filter((line) => line !== '').map((line) => `  ${line}`),
   ];
   io.stderr.write(`${lines.join('\n')}\n`);
+}
+
+/** The places of faulty input; the only one is often the message itself. */
+function faultLines({ message, errors }: CliFailure): string[] {
+  return errors
+    .map(({ pointer, parameter = pointer, code, detail }) => {
+      const text = parameter === '' ? detail : `${parameter}: ${detail}`;
+      return errors.length === 1 && text === message ? '' : `${text} (${code})`;
+    })
+    .filter((line) => line !== '');
 }

@@ -133,3 +133,17 @@ test('a batch file is sent as it stands, and only the node reads it', async () =
     await rm(folder, { recursive: true });
   }
 });
+
+test('a parameter that is wrong is named, and said once', async () => {
+  await using bench = await makeBench();
+  const { exitCode, stdout, stderr } = await bench.run('transfer', 'list', '--cursor', 'xx');
+  assert.deepEqual([exitCode, stdout], [4, '']);
+  const [first, ...others] = stderr.trimEnd().split('\n');
+  assert.match(first!, /^error: cursor: It is not the next of a page.* \(cursor_malformed\)$/);
+  assert.deepEqual(others, [
+    '  No money moved: nothing of the request was carried out.',
+    '  Send next as it came, or begin again without a cursor.',
+  ]);
+  const json = await bench.run('transfer', 'list', '--cursor', 'xx', '--json');
+  assert.match(json.stderr, /"parameter":"cursor"/);
+});

@@ -133,7 +133,10 @@ test('a call goes on at the new address when the node has moved', async () => {
 test('a refusal arrives with code, money, action and the faulty members', async () => {
   await using node = await FakeNode.start();
   await using client = clientOf(node);
-  const errors = [{ pointer: '/amount', code: 'amount_wrong_scale', detail: 'decimals' }];
+  const errors = [
+    { pointer: '/amount', code: 'amount_wrong_scale', detail: 'decimals' },
+    { pointer: '', parameter: 'cursor', code: 'cursor_malformed', detail: 'cut' },
+  ];
   node.fault = () => ({
     kind: 'answer',
     status: 400,

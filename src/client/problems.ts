@@ -6,8 +6,10 @@
 import { OPERATIONAL_ERRORS } from '../base/errors.ts';
 
 export type InputFault = {
-  /** JSON pointer into the request's body. */
+  /** JSON pointer into the request's body; empty for all of it, and where `parameter` is named. */
   readonly pointer: string;
+  /** Name of the path or query parameter. */
+  readonly parameter?: string;
   readonly code: string;
   readonly detail: string;
 };
@@ -139,7 +141,13 @@ function readFault(value: unknown): InputFault {
     const member = fault[name];
     return typeof member === 'string' ? member : '';
   };
-  return { pointer: word('pointer'), code: word('code'), detail: word('detail') };
+  const parameter = word('parameter');
+  return {
+    pointer: word('pointer'),
+    ...(parameter !== '' && { parameter }),
+    code: word('code'),
+    detail: word('detail'),
+  };
 }
 
 function parseMembers(text: string): Readonly<Record<string, unknown>> {

@@ -22,7 +22,8 @@ export function readTlsFiles(files: {
       detail:
         `HOLDFAST_TLS_CERT_FILE=${files.tlsCertFile} and HOLDFAST_TLS_KEY_FILE=` +
         `${files.tlsKeyFile} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      wayOut: 'Nothing was started. Name a certificate and the key that belongs to it, as PEM.',
+      wayOut:
+        'They are not taken into use. Name a certificate and the key that belongs to it, as PEM.',
       cause,
     });
   }
