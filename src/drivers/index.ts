@@ -1,9 +1,12 @@
 // The explicit table of drivers: name -> lazy import. Nothing registers itself, and an engine's
 // client library is loaded only where that engine is used.
 
+import type { Coordinator } from '../ports/coordinator.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { FileJournalOptions } from './file/options.ts';
+import type { LocalOptions } from './local/options.ts';
 import type { MemoryJournalOptions } from './memory/options.ts';
+import type { ZooKeeperOptions } from './zookeeper/options.ts';
 
 /** Options by driver name. */
 export type JournalDriverOptions = {
@@ -21,4 +24,22 @@ type JournalDrivers = {
 export const JOURNAL_DRIVERS: JournalDrivers = {
   memory: async () => (await import('./memory/driver.ts')).createJournal,
   file: async () => (await import('./file/driver.ts')).createJournal,
+};
+
+/** Options by driver name. */
+export type CoordinatorDriverOptions = {
+  readonly local: LocalOptions;
+  readonly zookeeper: ZooKeeperOptions;
+};
+export type CoordinatorDriverName = keyof CoordinatorDriverOptions;
+
+type CoordinatorDrivers = {
+  readonly [Name in CoordinatorDriverName]: () => Promise<
+    (options: CoordinatorDriverOptions[Name]) => Coordinator
+  >;
+};
+
+export const COORDINATOR_DRIVERS: CoordinatorDrivers = {
+  local: async () => (await import('./local/driver.ts')).createCoordinator,
+  zookeeper: async () => (await import('./zookeeper/driver.ts')).createCoordinator,
 };

@@ -8,9 +8,12 @@
 //   liveness    a member that dies leaves the line within `guarantees.sessionMs` and a little more
 //   honesty     `health` says when nothing is known any more; what was known last stays readable
 
+/** The longest detail that a member or a note may have. */
+export const DETAIL_BYTES_MAX = 4096;
+
 /** One process of the cluster. */
 export type Member = {
-  /** Chosen by the node, stable over its restarts. */
+  /** Chosen by the node, stable over its restarts; 1 to 128 characters. */
   readonly id: string;
   /** What the others should know (addresses, role, position): opaque text, at most 4,096 bytes. */
   readonly detail: string;
@@ -28,13 +31,24 @@ export type LeaderNote = {
 
 /** The first place in line. */
 export type Candidacy = {
-  /** Resolves, with one sentence, when the place is lost or may be lost. Never rejects. */
+  /**
+   * Resolves, with one sentence, when the place is lost or may be lost: at the latest sessionMs
+   * after the last sign that it was held, by this process's own clock, whether or not anybody can
+   * be asked. A process that was paused hears it when it wakes. Never rejects.
+   */
   readonly lost: Promise<string>;
+  /**
+   * Until when nobody else can be first, in milliseconds of `performance.now()`; it grows with
+   * every sign of life that was answered and counts from when that was sent. 0 once it is lost.
+   * Says nothing across a pause of the whole machine, in which that clock stops.
+   */
+  heldUntilMs(): number;
   /** Leaves the line at once, so that the next one need not wait. Idempotent; never rejects. */
   resign(): Promise<void>;
 };
 
 export type CoordinatorHealth = {
+  /** False: nothing that is read here can be relied on, and nobody can take over by this. */
   readonly connected: boolean;
   /** Unix milliseconds since when. */
   readonly sinceMs: number;
@@ -52,7 +66,12 @@ export type CoordinatorGuarantees = {
 export interface Coordinator {
   readonly guarantees: CoordinatorGuarantees;
 
-  /** Joins as a member. Waits for the coordinator until `signal` aborts. */
+  /**
+   * Joins as a member; once. Waits for the coordinator until `signal` aborts; rejects then with its
+   * reason and has closed itself. Another member with the same id is an older process of the same
+   * node: it is not seen any more, but keeps its place in line until it ends.
+   * OperationalError: CONFIGURATION_INVALID, DATA_FOLDER_UNUSABLE; SHUTTING_DOWN after a close.
+   */
   open(self: { readonly id: string; readonly detail: string }, signal: AbortSignal): Promise<void>;
 
   /** Changes this member's detail; a change while nothing is connected is made up for later. */
@@ -62,21 +81,34 @@ export interface Coordinator {
   members(): readonly Member[];
 
   /**
-   * Stands in line and resolves when this member is first. Ends without a candidacy when `signal`
-   * aborts (rejects with its reason). One campaign at a time.
+   * Stands in line and resolves when this member is first, however long that takes; losing the
+   * coordinator meanwhile only costs the place. Ends without a candidacy and with nothing left in
+   * line when `signal` aborts (rejects with its reason) or by `close` (SHUTTING_DOWN). One campaign
+   * or candidacy at a time: a second is a bug of the caller.
    */
   campaign(signal: AbortSignal): Promise<Candidacy>;
 
   leader(): LeaderNote | undefined;
 
-  /** False when a note of the same or a higher epoch stands there. */
-  noteLeader(note: LeaderNote): Promise<boolean>;
+  /**
+   * Writes the note by compare-and-set. False when one of a higher epoch stands there, or one of
+   * the same epoch by another member; true also when this very note stands there already, so that
+   * it may be asked again. Waits for the coordinator until `signal` aborts.
+   */
+  noteLeader(note: LeaderNote, signal: AbortSignal): Promise<boolean>;
 
   health(): CoordinatorHealth;
 
-  /** Called after members, the leader's note or the health changed. Must not throw. */
+  /**
+   * Called after members, the leader's note or the health changed. Must not throw. The answer ends
+   * it.
+   */
   subscribe(listener: () => void): () => void;
 
-  /** Leaves the line and the members at once. Idempotent. */
+  /**
+   * Leaves the line and the members at once where the coordinator can be reached, otherwise by the
+   * end of the session. At any moment, idempotent, never rejects. What waits here hears
+   * SHUTTING_DOWN.
+   */
   close(): Promise<void>;
 }

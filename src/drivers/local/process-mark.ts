@@ -1,12 +1,15 @@
-// Which process: its number and when it started, since numbers are used again. From /proc; where
-// there is none (not Linux) nobody is known to be alive or dead, and nobody is killed.
+// Which process: its number and when it started, since numbers are used again, and the namespace in
+// which the number is one. From /proc; where there is none (not Linux) nobody is known to be dead,
+// and nobody is killed.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 
 export type ProcessMark = {
   readonly pid: number;
   /** Clock ticks since the machine started (field 22 of /proc/<pid>/stat); null where unknown. */
   readonly startTime: number | null;
+  /** Of process numbers (`pid:[4026531836]`): of another one nothing is known but signs of life. */
+  readonly namespace: string;
 };
 
 const STATE = 0;
@@ -14,24 +17,30 @@ const START_TIME = 19;
 
 export async function ownProcess(): Promise<ProcessMark> {
   const fields = await statFields(process.pid);
-  return { pid: process.pid, startTime: fields === undefined ? null : Number(fields[START_TIME]) };
+  const startTime = fields === undefined ? null : Number(fields[START_TIME]);
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
+  return { pid: process.pid, startTime, namespace };
 }
 
-/** True also where it cannot be known. A killed process that nobody has waited for yet is dead. */
-export async function isAlive(mark: ProcessMark): Promise<boolean> {
-  if (mark.startTime === null) return true;
+/** `unknown` where it cannot be told. A killed process that nobody has waited for yet is dead. */
+export async function lifeOf(
+  mark: ProcessMark,
+  own: ProcessMark,
+): Promise<'alive' | 'dead' | 'unknown'> {
+  if (mark.startTime === null || own.startTime === null) return 'unknown';
+  if (mark.namespace !== own.namespace) return 'unknown';
   const fields = await statFields(mark.pid);
-  if (fields === undefined) return false;
-  return Number(fields[START_TIME]) === mark.startTime && !/^[ZX]/.test(fields[STATE] ?? 'X');
+  const isSame = fields !== undefined && Number(fields[START_TIME]) === mark.startTime;
+  return isSame && !/^[ZX]/.test(fields[STATE] ?? 'X') ? 'alive' : 'dead';
 }
 
-/** SIGKILL, if it is still the same process. A stopped one ends too. */
-export async function endFrozen(mark: ProcessMark): Promise<void> {
-  if (mark.startTime === null || !(await isAlive(mark))) return;
+/** SIGKILL, if it is still the same process and not this one. A stopped one ends too. */
+export async function killProcess(mark: ProcessMark, own: ProcessMark): Promise<void> {
+  if (mark.pid === process.pid || (await lifeOf(mark, own)) !== 'alive') return;
   try {
     process.kill(mark.pid, 'SIGKILL');
   } catch {
-    // It ended by itself, or is not ours to end: the line waits on.
+    // It ended by itself, or is not ours to end: whoever waits for it waits on.
   }
 }
 

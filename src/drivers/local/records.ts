@@ -1,43 +1,47 @@
-// The files of the folder, as JSON. What cannot be read is passed over: a file is replaced whole, so
-// it is not ours.
+// The files of the folder, as JSON. A file is replaced whole; what cannot be read is not ours and
+// is passed over.
 
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import type { LeaderNote } from '../../ports/coordinator.ts';
+import type { ProcessMark } from './process-mark.ts';
 
-export type MemberFile = {
+export type MemberRecord = ProcessMark & {
   readonly id: string;
   readonly detail: string;
-  readonly pid: number;
-  readonly startTime: number | null;
   readonly joinedAtMs: number;
 };
 
-export async function readMemberFile(path: string): Promise<MemberFile | undefined> {
-  const value = await readObject(path);
+export function parseMember(text: string): MemberRecord | undefined {
+  const value = parseObject(text);
   if (value === undefined) return undefined;
-  const { id, detail, pid, startTime, joinedAtMs } = value;
+  const { id, detail, pid, startTime, namespace, joinedAtMs } = value;
   if (typeof id !== 'string' || typeof detail !== 'string') return undefined;
   if (typeof pid !== 'number' || typeof joinedAtMs !== 'number') return undefined;
   if (typeof startTime !== 'number' && startTime !== null) return undefined;
-  return { id, detail, pid, startTime, joinedAtMs };
+  if (typeof namespace !== 'string') return undefined;
+  return { id, detail, pid, startTime, namespace, joinedAtMs };
 }
 
-export async function readLeaderFile(path: string): Promise<LeaderNote | undefined> {
-  const value = await readObject(path);
-  if (value === undefined) return undefined;
-  const { epoch, memberId, detail } = value;
+/** Read at once, so that a compare-and-set is one step of this process. */
+export function readLeaderFile(path: string): LeaderNote | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+  const { epoch, memberId, detail } = parseObject(text) ?? {};
   if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch)) return undefined;
   if (typeof memberId !== 'string' || typeof detail !== 'string') return undefined;
   return { epoch, memberId, detail };
 }
 
-export async function readObject(
-  path: string,
-): Promise<Readonly<Record<string, unknown>> | undefined> {
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    if (typeof value !== 'object' || value === null) return undefined;
-    return value as Readonly<Record<string, unknown>>;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null
+      ? (value as Readonly<Record<string, unknown>>)
+      : undefined;
   } catch {
     return undefined;
   }

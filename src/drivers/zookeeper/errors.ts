@@ -6,6 +6,7 @@ export const KeeperCode = {
   badVersion: -103,
   nodeExists: -110,
   sessionExpired: -112,
+  sessionMoved: -118,
 } as const;
 
 /** The server answered with an error: nothing happened. */
@@ -26,4 +27,15 @@ export class SessionExpired extends Error {}
 
 export function isKeeperError(error: unknown, code: number): boolean {
   return error instanceof KeeperError && error.code === code;
+}
+
+/** For reads and deletes of what need not be there. */
+export function noneThere(error: unknown): undefined {
+  if (isKeeperError(error, KeeperCode.noNode)) return undefined;
+  throw error;
+}
+
+/** Tried again after the next connect, or in the next session. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof ConnectionLost || error instanceof SessionExpired;
 }

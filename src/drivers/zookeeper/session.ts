@@ -1,14 +1,20 @@
-// One session with a ZooKeeper ensemble over one connection at a time. Moves to the next server
-// when the present one is silent for two thirds of the session's time, also while it is being
-// greeted: a frozen server still accepts connections. When no server was heard for the whole time
-// the session counts as expired, without waiting for a server to say so: whoever holds something
-// under it must not believe in it any longer than the others do.
+// One session with a ZooKeeper ensemble over one connection at a time. Three things here are not
+// what the usual clients do, and are why this one exists (docs/adr/0011-own-zookeeper-client.md):
 //
-// After SessionExpired the object is of no further use: make a new one.
+//   silence   a server that leaves a request unanswered for two fifths of the session's time, or
+//             its greeting for a quarter, is left: a frozen server still accepts connections
+//   evidence  the sign of life is `sync`, which the ensemble's leader answers, not `ping`, which a
+//             server cut off from it goes on answering; and it counts from when it was sent, so a
+//             process that was paused believes no answer that lay waiting for it
+//   expiry    when the ensemble gave no evidence for the session's whole time the session is over,
+//             without waiting for a server to say so
+//
+// After `onExpired` or `close` the object is of no further use: make a new one.
 
 import { type Socket, connect } from 'node:net';
-import { ConnectionLost, KeeperError, SessionExpired } from './errors.ts';
+import { ConnectionLost, KeeperCode, KeeperError, SessionExpired } from './errors.ts';
 import { JuteReader, JuteWriter, type NodeStat } from './jute.ts';
+import { PacketReader } from './packets.ts';
 
 const Op = {
   create: 1,
@@ -16,19 +22,21 @@ const Op = {
   getData: 4,
   setData: 5,
   sync: 9,
-  ping: 11,
   children: 12,
   close: -11,
 } as const;
 
 const XID_EVENT = -1;
-const XID_PING = -2;
 const PASSWORD_BYTES = 16;
 const ALL_PERMISSIONS = 31;
-const LENGTH_BYTES = 4;
-const PACKET_BYTES_MAX = 4 * 1024 * 1024;
-/** Between two rounds over all servers that none of them answered. */
+const ANY_VERSION = -1;
+
+/** Between two rounds over all servers of which none answered: doubled each time. */
 const ROUND_PAUSE_MS = 20;
+const ROUND_PAUSE_MS_MAX = 250;
+/** How often patience with a greeting doubles, as many rounds went by in vain. */
+const PATIENCE_DOUBLINGS_MAX = 4;
+const CLOSE_MS_MAX = 1000;
 
 export type ServerAddress = { readonly host: string; readonly port: number };
 
@@ -36,7 +44,10 @@ export type SessionOptions = {
   readonly servers: readonly ServerAddress[];
   /** Asked for; the ensemble may give another. */
   readonly sessionMs: number;
+  /** Any path: what `sync` wants to be asked about. */
+  readonly path: string;
   readonly onConnected: () => void;
+  /** For each connection that ended or could not be made. */
   readonly onDisconnected: (reason: string) => void;
   /** Called once, after everything under way was rejected with SessionExpired. */
   readonly onExpired: (reason: string) => void;
@@ -46,6 +57,7 @@ export type SessionOptions = {
 
 type Waiting = {
   readonly doing: string;
+  readonly sentMs: number;
   readonly resolve: (body: JuteReader) => void;
   readonly reject: (error: Error) => void;
 };
@@ -61,22 +73,26 @@ export class ZooKeeperSession {
   #state: State = 'connecting';
   #socket: Socket | undefined;
   #server: number;
+  /** Servers tried since the last that greeted. */
   #tried = 0;
-  #heardMs = performance.now();
-  /** When the ensemble last said that the session lives. */
-  #aliveMs = performance.now();
-  #sentMs = 0;
+  /** When the connection, or its greeting, was begun. */
+  #begunMs = 0;
+  /** When the request was sent whose answer is the newest evidence that the session lives. */
+  #evidenceMs = 0;
+  #lookedMs = performance.now();
   #xid = 0;
-  #received = Buffer.alloc(0);
+  /** In the order of their sending, which is that of their answers. */
   readonly #waiting = new Map<number, Waiting>();
   readonly #timer: NodeJS.Timeout;
   #retry: NodeJS.Timeout | undefined;
+  #recheck: NodeJS.Immediate | undefined;
+  #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SessionOptions, firstServer: number) {
     this.#options = options;
     this.#sessionMs = options.sessionMs;
     this.#server = firstServer % options.servers.length;
-    this.#timer = setInterval(() => this.#look(), Math.max(5, options.sessionMs / 20));
+    this.#timer = setInterval(() => this.#tick(), Math.max(5, options.sessionMs / 30));
     this.#connect();
   }
 
@@ -85,12 +101,17 @@ export class ZooKeeperSession {
     return this.#sessionMs;
   }
 
-  get id(): bigint {
-    return this.#sessionId;
+  get isConnected(): boolean {
+    return this.#state === 'connected' && this.#closing === undefined;
   }
 
-  get isConnected(): boolean {
-    return this.#state === 'connected';
+  /**
+   * Until when the ensemble cannot have ended the session. Half of its time after the evidence: the
+   * ensemble's leader may have counted from a sign of life that was older by one of ours (a sixth)
+   * and by half a tick of its own (up to a quarter).
+   */
+  get aliveUntilMs(): number {
+    return this.#state === 'ended' ? 0 : this.#evidenceMs + this.#sessionMs / 2;
   }
 
   /** `flags`: 0 = stays, 1 = goes with the session, 2 = numbered, 3 = both. Gives the full path. */
@@ -103,9 +124,12 @@ export class ZooKeeperSession {
   }
 
   async delete(path: string): Promise<void> {
-    await this.#request(Op.delete, `delete ${path}`, (writer) => writer.string(path).int(-1));
+    await this.#request(Op.delete, `delete ${path}`, (writer) => {
+      writer.string(path).int(ANY_VERSION);
+    });
   }
 
+  /** A change of the node's data, or its end, is an event at `path`. */
   async getData(path: string): Promise<{ readonly data: Buffer; readonly stat: NodeStat }> {
     const answer = await this.#request(Op.getData, `get ${path}`, (writer) => {
       writer.string(path).bool(true);
@@ -128,22 +152,36 @@ export class ZooKeeperSession {
     return answer.strings();
   }
 
-  /** What was written before anywhere can be read here afterwards. */
-  async sync(path: string): Promise<void> {
+  /** What was written anywhere before can be read here afterwards. */
+  async sync(): Promise<void> {
+    const { path } = this.#options;
     await this.#request(Op.sync, `sync ${path}`, (writer) => writer.string(path));
   }
 
-  /** Ends the session at once at the ensemble, where it can be reached. */
+  /**
+   * Ends the session at the ensemble, so that what goes with it goes at once. Where nobody can be
+   * reached it is left to end by itself. Never rejects.
+   */
   async close(): Promise<void> {
     if (this.#state === 'ended') return;
-    try {
-      if (this.#state === 'connected') {
-        await this.#request(Op.close, 'close the session', () => undefined);
-      }
-    } catch {
-      // It ends by itself after its time.
+    if (this.#closing === undefined) {
+      const closing = Promise.withResolvers<void>();
+      this.#closing = closing;
+      // Before the first greeting there is nothing that could outlive the connection.
+      const waitMs = this.#sessionId === 0n ? 0 : Math.min(this.#sessionMs, CLOSE_MS_MAX);
+      const deadline = setTimeout(() => this.#end('it was closed', { tell: false }), waitMs);
+      void closing.promise.then(() => clearTimeout(deadline));
+      if (this.#state === 'connected') this.#sendClose();
     }
-    this.#end('it was closed', { tell: false });
+    await this.#closing.promise;
+  }
+
+  #sendClose(): void {
+    // Lost on the way: it is sent again after the next greeting, or the session ends by itself.
+    this.#send(Op.close, 'close the session', () => undefined).then(
+      () => this.#end('it was closed', { tell: false }),
+      () => undefined,
+    );
   }
 
   #request(
@@ -152,144 +190,175 @@ export class ZooKeeperSession {
     fill: (writer: JuteWriter) => unknown,
   ): Promise<JuteReader> {
     if (this.#state === 'ended') return Promise.reject(new SessionExpired('the session is over'));
-    if (this.#state !== 'connected') {
+    if (!this.isConnected) {
       return Promise.reject(new ConnectionLost(`not connected: ${doing} was not sent`));
     }
-    this.#xid = this.#xid === 0x7fff_ffff ? 1 : this.#xid + 1;
-    const xid = this.#xid;
-    const writer = new JuteWriter().int(xid).int(type);
-    fill(writer);
-    const { promise, resolve, reject } = Promise.withResolvers<JuteReader>();
-    this.#waiting.set(xid, { doing, resolve, reject });
-    this.#send(writer.packet());
-    return promise;
+    return this.#send(type, doing, fill);
   }
 
-  #send(packet: Buffer): void {
-    this.#sentMs = performance.now();
-    this.#socket?.write(packet);
+  #send(type: number, doing: string, fill: (writer: JuteWriter) => unknown): Promise<JuteReader> {
+    this.#xid = this.#xid === 0x7fff_ffff ? 1 : this.#xid + 1;
+    const writer = new JuteWriter().int(this.#xid).int(type);
+    fill(writer);
+    const { promise, resolve, reject } = Promise.withResolvers<JuteReader>();
+    this.#waiting.set(this.#xid, { doing, sentMs: performance.now(), resolve, reject });
+    this.#socket?.write(writer.packet());
+    return promise;
   }
 
   #connect(): void {
     const server = this.#options.servers[this.#server]!;
     this.#state = 'connecting';
-    this.#received = Buffer.alloc(0);
-    this.#heardMs = performance.now();
+    this.#begunMs = performance.now();
+    const packets = new PacketReader();
     const socket = connect({ host: server.host, port: server.port, noDelay: true });
     this.#socket = socket;
-    socket.on('connect', () => this.#greet());
-    socket.on('data', (chunk: Buffer) => {
-      if (socket === this.#socket) this.#take(chunk);
+    socket.on('connect', () => {
+      if (socket === this.#socket) this.#greet(socket);
     });
+    socket.on('data', (chunk: Buffer) => this.#take(socket, packets, chunk));
     socket.on('error', (error) => this.#leave(socket, error.message));
     socket.on('close', () => this.#leave(socket, 'the server closed the connection'));
   }
 
-  #greet(): void {
+  #greet(socket: Socket): void {
     this.#state = 'greeting';
-    this.#heardMs = performance.now();
+    this.#begunMs = performance.now();
     const writer = new JuteWriter().int(0).long(this.#lastZxid).int(this.#options.sessionMs);
     writer.long(this.#sessionId).buffer(this.#password).bool(false);
-    this.#send(writer.packet());
+    socket.write(writer.packet());
   }
 
   /** The connection is of no use any more: on to the next server. */
   #leave(socket: Socket, reason: string): void {
     if (socket !== this.#socket || this.#state === 'ended') return;
-    const wasConnected = this.#state === 'connected';
+    const server = this.#options.servers[this.#server]!;
     this.#socket = undefined;
     socket.destroy();
     this.#state = 'connecting';
-    const lost = new ConnectionLost(reason);
-    for (const { reject } of this.#waiting.values()) reject(lost);
-    this.#waiting.clear();
-    if (wasConnected) this.#options.onDisconnected(reason);
-    this.#server = (this.#server + 1) % this.#options.servers.length;
+    this.#rejectAll(new ConnectionLost(reason));
+    const count = this.#options.servers.length;
+    this.#server = (this.#server + 1) % count;
     this.#tried += 1;
-    const pauseMs = this.#tried % this.#options.servers.length === 0 ? ROUND_PAUSE_MS : 0;
-    this.#retry = setTimeout(() => {
-      if (this.#state !== 'ended') this.#connect();
-    }, pauseMs);
+    const rounds = Math.floor(this.#tried / count);
+    const isRoundOver = this.#tried % count === 0;
+    const pauseMs = isRoundOver ? ROUND_PAUSE_MS * 2 ** Math.min(rounds - 1, 8) : 0;
+    this.#retry = setTimeout(
+      () => {
+        if (this.#state !== 'ended') this.#connect();
+      },
+      Math.min(pauseMs, ROUND_PAUSE_MS_MAX),
+    );
+    this.#options.onDisconnected(`${server.host}:${server.port}: ${reason}`);
   }
 
-  /** Looked at often: silence, the next ping, the end of the session's time. */
-  #look(): void {
+  #rejectAll(error: Error): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(error);
+  }
+
+  /** Looks after a pause of this process only when what came in meanwhile has been read. */
+  #tick(): void {
     const nowMs = performance.now();
-    if (this.#sessionId !== 0n && nowMs - this.#aliveMs > this.#sessionMs) {
-      this.#end(`no server was heard for ${this.#sessionMs} ms`, { tell: true });
+    const wasPaused = nowMs - this.#lookedMs > this.#sessionMs / 5;
+    this.#lookedMs = nowMs;
+    clearImmediate(this.#recheck);
+    if (wasPaused) this.#recheck = setImmediate(() => this.#look());
+    else this.#look();
+  }
+
+  /** The end of the session's time, a silent server, the next sign of life. */
+  #look(): void {
+    if (this.#state === 'ended') return;
+    const nowMs = performance.now();
+    if (this.#sessionId !== 0n && nowMs - this.#evidenceMs > this.#sessionMs) {
+      this.#end(`the ensemble gave no sign of life for ${this.#sessionMs} ms`, { tell: true });
       return;
     }
     const socket = this.#socket;
     if (socket === undefined) return;
-    const silentMs = nowMs - this.#heardMs;
-    const silentMsMax =
-      this.#state === 'connected' ? (this.#sessionMs * 2) / 3 : this.#sessionMs / 3;
-    if (silentMs > silentMsMax) {
-      this.#leave(socket, `the server was silent for ${Math.round(silentMs)} ms`);
-    } else if (this.#state === 'connected' && nowMs - this.#sentMs > this.#sessionMs / 4) {
-      this.#send(new JuteWriter().int(XID_PING).int(Op.ping).packet());
+    if (this.#state !== 'connected') {
+      const rounds = Math.floor(this.#tried / this.#options.servers.length);
+      const doublings = Math.min(rounds, PATIENCE_DOUBLINGS_MAX);
+      const patienceMs = (this.#sessionMs / 4) * 2 ** doublings;
+      if (nowMs - this.#begunMs > patienceMs) this.#leave(socket, 'the server does not answer');
+      return;
+    }
+    const [oldest] = this.#waiting.values();
+    if (oldest !== undefined && nowMs - oldest.sentMs > this.#sessionMs * 0.4) {
+      const silentMs = Math.round(nowMs - oldest.sentMs);
+      this.#leave(socket, `the server was silent for ${silentMs} ms`);
+    } else if (oldest === undefined && nowMs - this.#evidenceMs > this.#sessionMs / 6) {
+      this.sync().catch(() => undefined);
     }
   }
 
-  #take(chunk: Buffer): void {
-    this.#received = Buffer.concat([this.#received, chunk]);
-    while (this.#received.byteLength >= LENGTH_BYTES) {
-      const length = this.#received.readInt32BE(0);
-      if (length < 0 || length > PACKET_BYTES_MAX) {
-        this.#leave(this.#socket!, `the server sent a packet of ${length} bytes`);
+  #take(socket: Socket, packets: PacketReader, chunk: Buffer): void {
+    if (socket !== this.#socket) return;
+    packets.add(chunk);
+    for (;;) {
+      let act: () => void;
+      try {
+        const packet = packets.next();
+        if (packet === undefined) return;
+        const reader = new JuteReader(packet);
+        act = this.#state === 'greeting' ? this.#greeted(reader) : this.#answered(reader);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        this.#leave(socket, `the server sent what cannot be read: ${error.message}`);
         return;
       }
-      if (this.#received.byteLength < LENGTH_BYTES + length) return;
-      const packet = this.#received.subarray(LENGTH_BYTES, LENGTH_BYTES + length);
-      this.#received = this.#received.subarray(LENGTH_BYTES + length);
-      this.#heardMs = performance.now();
-      try {
-        if (this.#state === 'greeting') this.#greeted(new JuteReader(packet));
-        else this.#answered(new JuteReader(packet));
-      } catch (error) {
-        if (!(error instanceof RangeError) || this.#socket === undefined) throw error;
-        this.#leave(this.#socket, `the server sent what cannot be read: ${error.message}`);
-      }
-      if (this.#state !== 'connected') return;
+      act();
+      if (socket !== this.#socket) return;
     }
   }
 
-  #greeted(answer: JuteReader): void {
+  #greeted(answer: JuteReader): () => void {
     answer.int();
     const sessionMs = answer.int();
     const sessionId = answer.long();
     const password = Buffer.from(answer.buffer());
-    if (sessionMs <= 0) {
-      this.#end('the ensemble says that the session is over', { tell: true });
-      return;
-    }
-    this.#sessionMs = sessionMs;
-    this.#sessionId = sessionId;
-    this.#password = password;
-    this.#aliveMs = performance.now();
-    this.#tried = 0;
-    this.#state = 'connected';
-    this.#options.onConnected();
+    return () => {
+      if (sessionMs <= 0) {
+        this.#end('the ensemble says that the session is over', { tell: true });
+        return;
+      }
+      this.#sessionMs = sessionMs;
+      this.#sessionId = sessionId;
+      this.#password = password;
+      this.#evidenceMs = this.#begunMs;
+      this.#tried = 0;
+      this.#state = 'connected';
+      if (this.#closing === undefined) this.#options.onConnected();
+      else this.#sendClose();
+    };
   }
 
-  #answered(answer: JuteReader): void {
+  #answered(answer: JuteReader): () => void {
     const xid = answer.int();
     const zxid = answer.long();
     const code = answer.int();
-    this.#aliveMs = this.#heardMs;
-    if (zxid > 0n) this.#lastZxid = zxid;
-    if (xid === XID_PING) return;
     if (xid === XID_EVENT) {
       answer.int();
       answer.int();
-      this.#options.onEvent(answer.string());
-      return;
+      const path = answer.string();
+      return () => this.#options.onEvent(path);
     }
     const waiting = this.#waiting.get(xid);
-    if (waiting === undefined) return;
-    this.#waiting.delete(xid);
-    if (code === 0) waiting.resolve(answer);
-    else waiting.reject(new KeeperError(code, waiting.doing));
+    if (waiting === undefined) throw new RangeError(`an answer to request ${xid}, which is not`);
+    return () => {
+      this.#waiting.delete(xid);
+      if (zxid > 0n) this.#lastZxid = zxid;
+      if (code === KeeperCode.sessionExpired || code === KeeperCode.sessionMoved) {
+        waiting.reject(new ConnectionLost(`${waiting.doing}: the session is not here (${code})`));
+        this.#leave(this.#socket!, `the session is not at this server any more (${code})`);
+        return;
+      }
+      if (isEvidence(waiting.doing, code)) this.#evidenceMs = waiting.sentMs;
+      if (code === 0) waiting.resolve(answer);
+      else waiting.reject(new KeeperError(code, waiting.doing));
+    };
   }
 
   #end(reason: string, { tell }: { readonly tell: boolean }): void {
@@ -297,11 +366,16 @@ export class ZooKeeperSession {
     this.#state = 'ended';
     clearInterval(this.#timer);
     clearTimeout(this.#retry);
+    clearImmediate(this.#recheck);
     this.#socket?.destroy();
     this.#socket = undefined;
-    const over = new SessionExpired(reason);
-    for (const { reject } of this.#waiting.values()) reject(over);
-    this.#waiting.clear();
-    if (tell) this.#options.onExpired(reason);
+    this.#rejectAll(new SessionExpired(reason));
+    if (this.#closing !== undefined) this.#closing.resolve();
+    else if (tell) this.#options.onExpired(reason);
   }
+}
+
+/** Reads are answered by the server itself; these by the ensemble's leader. */
+function isEvidence(doing: string, code: number): boolean {
+  return code === 0 && /^(?:sync|create|set|delete) /.test(doing);
 }
