@@ -6,7 +6,9 @@ export type Order =
   | { readonly kind: 'open'; readonly choice: DriverChoice; readonly id: string }
   | { readonly kind: 'campaign' }
   | { readonly kind: 'resign' }
-  | { readonly kind: 'ask' };
+  | { readonly kind: 'ask' }
+  /** Notes itself as the leader of every epoch up to this one. */
+  | { readonly kind: 'claim'; readonly epochs: number; readonly id: string };
 
 export type Told =
   | { readonly kind: 'ready' }
@@ -14,4 +16,6 @@ export type Told =
   | { readonly kind: 'granted' }
   | { readonly kind: 'resigned' }
   | { readonly kind: 'lost'; readonly reason: string; readonly isHeld: boolean }
-  | { readonly kind: 'asked'; readonly isHeld: boolean };
+  | { readonly kind: 'asked'; readonly isHeld: boolean }
+  /** Where it was the one that noted itself. */
+  | { readonly kind: 'claimed'; readonly epochs: readonly number[] };

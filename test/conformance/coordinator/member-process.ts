@@ -66,6 +66,13 @@ export class MemberProcess implements AsyncDisposable {
     return told?.kind === 'asked' && told.isHeld;
   }
 
+  async claim(epochs: number, id: string): Promise<readonly number[]> {
+    this.#order({ kind: 'claim', epochs, id });
+    await this.#hears('claimed');
+    const told = this.#told.find(({ kind }) => kind === 'claimed');
+    return told?.kind === 'claimed' ? told.epochs : [];
+  }
+
   async freeze(): Promise<void> {
     this.#child.kill('SIGSTOP');
     await until(async () => {

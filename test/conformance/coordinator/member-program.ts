@@ -43,6 +43,15 @@ async function obey(order: Order): Promise<void> {
       return;
     case 'ask':
       tell({ kind: 'asked', isHeld: isHeld() });
+      return;
+    case 'claim': {
+      const epochs: number[] = [];
+      for (let epoch = 1; epoch <= order.epochs; epoch++) {
+        const note = { epoch, memberId: order.id, detail: '' };
+        if (await coordinator!.noteLeader(note, FOREVER)) epochs.push(epoch);
+      }
+      tell({ kind: 'claimed', epochs });
+    }
   }
 }
 

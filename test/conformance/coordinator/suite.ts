@@ -11,6 +11,8 @@ import type { CoordinatorHarness } from './harness.ts';
 import { MemberProcess } from './member-process.ts';
 import { FOREVER, Members, isHeld, seesMembers, watch, withMembers } from './support.ts';
 
+const RACE_EPOCHS = 150;
+
 export function coordinatorConformance(name: string, harness: CoordinatorHarness): void {
   void describe(`coordinator conformance: ${name}`, () => {
     memberConformance(harness);
@@ -244,6 +246,23 @@ function noteConformance(harness: CoordinatorHarness): void {
           await until(() => coordinator.leader()?.memberId === winner, 'the note');
           assert.deepEqual(coordinator.leader(), note);
         }
+      }
+    }));
+
+  void it('lets one process only note itself for an epoch, of several that try at once', () =>
+    withMembers(harness, async (members) => {
+      const { choice } = members.cluster;
+      const ids = ['p', 'q'];
+      const processes = await Promise.all(ids.map((id) => MemberProcess.open(choice, id)));
+      try {
+        const claims = await Promise.all(
+          processes.map((process, index) => process.claim(RACE_EPOCHS, ids[index]!)),
+        );
+        const epochs = claims.flat();
+        assert.equal(new Set(epochs).size, epochs.length);
+        assert.ok(epochs.includes(RACE_EPOCHS));
+      } finally {
+        for (const process of processes) await process.kill();
       }
     }));
 

@@ -201,6 +201,29 @@ void describe('zookeeper: ways that fail', () => {
       assert.equal((await cluster.look((s) => s.children(`${cluster.path}/members`))).length, 1);
     }));
 
+  void it('leaves nothing in line when it gave up while it reached nobody', () =>
+    withCluster(LONG_MS, async ({ cluster, members }) => {
+      const [a, b] = [await members.join('a'), cluster.createPastProxies()];
+      try {
+        await b.open({ id: 'b', detail: '' }, FOREVER);
+        const first = await b.campaign(FOREVER);
+        const giveUp = new AbortController();
+        const campaign = a.campaign(giveUp.signal);
+        await until(async () => (await cluster.line()).length === 2, 'both stand in line');
+        cluster.hold('hold');
+        for (const proxy of cluster.proxies.values()) proxy.cut();
+        await until(() => !a.health().connected, 'it reaches nobody');
+        giveUp.abort(new Error('given up'));
+        cluster.hold('pass');
+        await assert.rejects(campaign, /given up/);
+        assert.equal((await cluster.line()).length, 1);
+        await first.resign();
+        assert.ok(isHeld(await b.campaign(FOREVER)));
+      } finally {
+        await b.close();
+      }
+    }));
+
   void it('hears of every change again after its connection broke', () =>
     withCluster(LONG_MS, async ({ cluster, members }) => {
       const a = await members.join('a');
