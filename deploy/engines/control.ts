@@ -50,7 +50,8 @@ export async function engineUp(engine: Engine, folder: string, portFirst: number
   return place;
 }
 
-export async function untilUsable(engine: Engine, place: Place): Promise<void> {
+/** Returns when clients can use it and every server has its place in it. */
+async function untilUsable(engine: Engine, place: Place): Promise<void> {
   const deadlineMs = performance.now() + UP_MS_MAX;
   for (;;) {
     const { isUp, servers } = await engineStatus(engine, place.folder);

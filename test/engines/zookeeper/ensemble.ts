@@ -2,7 +2,7 @@
 // past the driver.
 
 import { randomUUID } from 'node:crypto';
-import { engineUp, untilUsable } from '../../../deploy/engines/control.ts';
+import { engineUp } from '../../../deploy/engines/control.ts';
 import { type Place, portOf } from '../../../deploy/engines/place.ts';
 import { hasEnded, signalProcess } from '../../../deploy/engines/processes.ts';
 import { processOf } from '../../../deploy/engines/servers.ts';
@@ -56,8 +56,8 @@ export class Ensemble {
   /** Whatever was done to it, afterwards it is whole. */
   async mend(): Promise<void> {
     for (const name of this.names) await this.signal(name, 'SIGCONT');
+    // Every server in its place again, a thawed one too: ZooKeeper survives one failure at a time.
     await engineUp(zookeeper, this.#place.folder, 0);
-    await untilUsable(zookeeper, this.#place);
   }
 
   /** A cluster of its own in the ensemble, each server behind a proxy of its own. */
