@@ -12,6 +12,8 @@ import type { Engine } from '../../deploy/engines/engine.ts';
 import { ENGINE_NAMES, engineNamed } from '../../deploy/engines/index.ts';
 import { PLACE_VARIABLE } from './place-variable.ts';
 
+/** A test that waits for what never comes fails. */
+const TEST_MS_MAX = 120_000;
 const CHECKOUT = resolve(import.meta.dirname, '../..');
 
 async function testEngine(engine: Engine): Promise<number> {
@@ -43,7 +45,8 @@ async function runTests(engine: Engine, folder: string, signal?: AbortSignal): P
   }
   if (tests.length === 0) throw new Error(`There are no tests of ${engine.name}.`);
   // One file after the other: they kill and freeze the servers of one engine.
-  const parameters = ['--test', '--test-concurrency=1', ...tests.sort()];
+  const parameters = ['--test', '--test-concurrency=1', `--test-timeout=${TEST_MS_MAX}`];
+  parameters.push(...tests.sort());
   const child = spawn(process.execPath, parameters, {
     cwd: CHECKOUT,
     stdio: ['ignore', 'inherit', 'inherit'],

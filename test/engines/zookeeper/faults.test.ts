@@ -17,6 +17,7 @@ import { Ensemble, type ProxiedCluster } from './ensemble.ts';
 
 const LONG_MS = 6000;
 const SHORT_MS = 1000;
+const SLOW_MS = 40;
 const ensemble = await Ensemble.find();
 
 type Rig = { readonly cluster: ProxiedCluster; readonly members: Members };
@@ -130,9 +131,12 @@ void describe('zookeeper: ways that fail', () => {
 
   void it('works over a slow way', () =>
     withCluster(LONG_MS, async ({ cluster, members }) => {
-      for (const proxy of cluster.proxies.values()) proxy.delayMs = 40;
+      for (const proxy of cluster.proxies.values()) proxy.delayMs = SLOW_MS;
       const [a, b] = await Promise.all([members.join('a'), members.join('b')]);
       const first = await a.campaign(FOREVER);
+      // Evidence counts from when it was asked for, twice the way ago.
+      const untilMs = performance.now() + LONG_MS / 2 - 1.8 * SLOW_MS;
+      assert.ok(isHeld(first) && first.heldUntilMs() <= untilMs);
       const second = b.campaign(FOREVER);
       await first.resign();
       assert.ok(isHeld(await second));
