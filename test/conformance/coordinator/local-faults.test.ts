@@ -192,6 +192,6 @@ void describe('the local coordinator on a full disk', () => {
       await until(note.isSettled, 'the note');
       await until(() => b.members()[0]?.detail === 'new', 'the change of detail');
       await until(() => a.health().connected, 'health');
-      assert.equal(b.leader()?.epoch, 1);
+      await until(() => b.leader()?.epoch === 1, 'the note is seen');
     }));
 });
