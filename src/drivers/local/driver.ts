@@ -33,7 +33,7 @@ import { killProcess, ownProcess, type ProcessMark } from './process-mark.ts';
 import { type MemberRecord, readLeaderFile } from './records.ts';
 
 /** How often a lock that is held is tried again. */
-const LOCK_LOOK_MS = 10;
+const LOCK_LOOK_MS = 20;
 const LOOKS_PER_SESSION = 6;
 
 export function createCoordinator(options: LocalOptions): Coordinator {
