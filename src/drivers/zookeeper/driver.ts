@@ -142,7 +142,9 @@ class ZooKeeperCoordinator implements Coordinator {
       } catch (error) {
         if (isTransient(error)) continue;
         this.#tellTrouble(error);
-        await sleep(this.#options.sessionMs / 4, undefined, { signal });
+        // Aborted: told with its reason at the next turn.
+        const pauseMs = this.#options.sessionMs / 4;
+        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       }
     }
   }
