@@ -2,11 +2,14 @@
 // client library is loaded only where that engine is used.
 
 import type { CheckpointStore } from '../ports/checkpoint-store.ts';
+import type { Coordinator } from '../ports/coordinator.ts';
 import type { Journal } from '../ports/journal.ts';
 import type { FileCheckpointOptions } from './file/checkpoint-store.ts';
 import type { FileJournalOptions } from './file/options.ts';
 import type { MemoryCheckpointOptions } from './memory/checkpoint-store.ts';
+import type { LocalOptions } from './local/options.ts';
 import type { MemoryJournalOptions } from './memory/options.ts';
+import type { ZooKeeperOptions } from './zookeeper/options.ts';
 
 /** Options by driver name. */
 export type JournalDriverOptions = {
@@ -42,4 +45,21 @@ type CheckpointDrivers = {
 export const CHECKPOINT_DRIVERS: CheckpointDrivers = {
   memory: async () => (await import('./memory/checkpoint-store.ts')).createCheckpointStore,
   file: async () => (await import('./file/checkpoint-store.ts')).createCheckpointStore,
+};
+
+export type CoordinatorDriverOptions = {
+  readonly local: LocalOptions;
+  readonly zookeeper: ZooKeeperOptions;
+};
+export type CoordinatorDriverName = keyof CoordinatorDriverOptions;
+
+type CoordinatorDrivers = {
+  readonly [Name in CoordinatorDriverName]: () => Promise<
+    (options: CoordinatorDriverOptions[Name]) => Coordinator
+  >;
+};
+
+export const COORDINATOR_DRIVERS: CoordinatorDrivers = {
+  local: async () => (await import('./local/driver.ts')).createCoordinator,
+  zookeeper: async () => (await import('./zookeeper/driver.ts')).createCoordinator,
 };

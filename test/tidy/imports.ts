@@ -27,6 +27,7 @@ const MAY_IMPORT: { readonly [part: string]: readonly string[] } = {
   drivers: ['base', 'ports', 'drivers/*'],
   'drivers/*': ['base', 'ports'],
   examples: ['base', 'client', 'bin'],
+  deploy: ['base'],
 };
 
 /** Wire everything together, so they may import everything. */

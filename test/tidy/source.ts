@@ -28,7 +28,7 @@ export type SourceFile = {
   readonly literals: readonly Span[];
 };
 
-const FOLDERS = ['bin', 'src', 'test', 'examples', 'docs', '.ci'];
+const FOLDERS = ['bin', 'src', 'test', 'examples', 'deploy', 'docs', '.ci'];
 const SKIPPED = new Set(['node_modules', 'dist', '.git']);
 const READABLE = /\.(ts|js|mjs|md|json|txt|svg|scenario)$|(^|\/)run$|(^|\/)\.npmrc$/;
 

@@ -73,7 +73,8 @@ export const WORD_RULES: readonly WordRule[] = [
     mend: 'whoever opens closes: end it in close(), instead of unref()',
     pattern: /\.unref\s*\(|--test-force-exit/g,
     within: 'text',
-    applies: (path) => isCode(path) || isScript(path),
+    // The engines' servers are meant to outlive whoever started them.
+    applies: (path) => (isCode(path) && path !== 'deploy/engines/servers.ts') || isScript(path),
   },
   {
     rule: 'a duration without its unit',

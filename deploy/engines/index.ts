@@ -1,0 +1,13 @@
+// The explicit table of engines: name -> lazy import.
+
+import type { Engine } from './engine.ts';
+
+const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
+  zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
+};
+
+export const ENGINE_NAMES: readonly string[] = Object.keys(ENGINES);
+
+export async function engineNamed(name: string): Promise<Engine | undefined> {
+  return await ENGINES[name]?.();
+}

@@ -1,0 +1,81 @@
+// Where an engine lives: one folder, `.engines/<name>` in the checkout or another one, with one for
+// each server in it, and the ports in `place.json`. Everything that the harness writes is there.
+
+import { type Server, createServer } from 'node:net';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export type Place = {
+  readonly folder: string;
+  /** Port number by server and by the port's name. */
+  readonly ports: Readonly<Record<string, Readonly<Record<string, number>>>>;
+};
+
+type Wanted = { readonly servers: readonly string[]; readonly ports: readonly string[] };
+
+export function folderOf(place: Place, server: string): string {
+  return join(place.folder, server);
+}
+
+export function portOf(place: Place, server: string, name: string): number {
+  const port = place.ports[server]?.[name];
+  if (port === undefined) throw new Error(`${place.folder} knows no port ${name} of ${server}.`);
+  return port;
+}
+
+/** The place that was made in the folder; undefined where none was. */
+export async function findPlace(folder: string): Promise<Place | undefined> {
+  try {
+    const { ports } = JSON.parse(await readFile(join(folder, 'place.json'), 'utf8')) as Place;
+    return { folder, ports };
+  } catch {
+    return undefined;
+  }
+}
+
+/** `portFirst` 0 = free ones, whichever. An engine that was here before keeps its ports. */
+export async function makePlace(
+  folder: string,
+  { servers, ports }: Wanted,
+  portFirst: number,
+): Promise<Place> {
+  const found = await findPlace(folder);
+  if (found !== undefined) return found;
+  const count = servers.length * ports.length;
+  const numbers =
+    portFirst === 0
+      ? await freePorts(count)
+      : Array.from({ length: count }, (_, index) => portFirst + index);
+  const byServer = Object.fromEntries(
+    servers.map((server, row) => [
+      server,
+      Object.fromEntries(ports.map((name, index) => [name, numbers[row * ports.length + index]!])),
+    ]),
+  );
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, 'place.json');
+  await writeFile(`${path}.partial`, `${JSON.stringify({ ports: byServer }, undefined, 2)}\n`);
+  await rename(`${path}.partial`, path);
+  return { folder, ports: byServer };
+}
+
+/** Ports that nobody listened on a moment ago; all different. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers: Server[] = [];
+  try {
+    for (let index = 0; index < count; index++) {
+      const server = createServer();
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject).listen(0, '127.0.0.1', resolve);
+      });
+      servers.push(server);
+    }
+    return servers.map((server) => {
+      const address = server.address();
+      if (address === null || typeof address === 'string') throw new Error('No port was given.');
+      return address.port;
+    });
+  } finally {
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+}
