@@ -43,6 +43,10 @@ function runAgainWithOwnNode() {
   });
 }
 
+// The journal's write must not queue behind four slower ones of checkpoints and segments: the pool
+// of threads reads this when it is first used.
+process.env.UV_THREADPOOL_SIZE ??= '16';
+
 if (isNewEnough(process.versions.node)) {
   nodeModule.enableCompileCache();
   const { runCli } = await import('../src/cli/cli.ts');
