@@ -101,8 +101,8 @@ async function replay(directory: string, amount: number) {
   const cpuBefore = process.cpuUsage();
   const startedMs = performance.now();
   // The node took checkpoints: what lies before them was discarded, and stands apart.
-  const parts = [journal.readDiscarded(signal), journal.read({ from: null, follow: false, signal })];
-  for (const part of parts) {
+  const kept = journal.read({ from: null, follow: false, signal });
+  for (const part of [journal.readDiscarded(signal), kept]) {
     for await (const batch of part) {
       for (const stored of batch) {
         if (rule.decide(stored).kind === 'accept') replica.apply(stored.entry);
