@@ -8,7 +8,7 @@
 //        9     4 question              CRC-32 of the question's text
 //       13     4 checksum              CRC-32 of bytes 0 .. 12
 
-import { crc32 } from './binary/checksum.ts';
+import { crc32 } from 'node:zlib';
 import { inputProblem } from './problems.ts';
 
 const VERSION = 1;

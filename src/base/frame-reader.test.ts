@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crc32 as zlibCrc32 } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { FrameReader, type FrameReading } from './frame-reader.ts';
 import { newFrame, sealFrame } from './protocol.ts';
-
-const crc32 = (bytes: Uint8Array, before = 0): number => zlibCrc32(bytes, before);
 
 function frameOf(request: number, payloadBytes: number): Uint8Array {
   const frame = newFrame(payloadBytes).fill(request & 0xff);

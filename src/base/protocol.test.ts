@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { crc32 as zlibCrc32 } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import {
   createdTransfersFrame,
   foundAccountsFrame,
@@ -20,7 +20,6 @@ import {
 } from './protocol.ts';
 import { TRANSFER_DEFAULTS, type Transfer, encodeTransfers } from './transfer-record.ts';
 
-const crc32 = (bytes: Uint8Array, before = 0): number => zlibCrc32(bytes, before);
 const { answer: ANSWER } = FrameKind;
 
 function hexOf(bytes: Uint8Array): string {

@@ -3,7 +3,7 @@
 
 import { type Socket, connect as connectTcp } from 'node:net';
 import { type ConnectionOptions as TlsConnectionOptions, connect as connectTls } from 'node:tls';
-import { crc32 as zlibCrc32 } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import { type Frame, FrameReader } from '../base/frame-reader.ts';
 import {
   ANSWER_PAYLOAD_BYTES_MAX,
@@ -54,10 +54,6 @@ const VERSION_MIN = 1;
 const PINGS_PER_SILENCE = 3;
 const NOTHING = new Uint8Array(0);
 const URL_PATTERN = /^holdfasts?:$/;
-
-function crc32(bytes: Uint8Array, before = 0): number {
-  return zlibCrc32(bytes, before);
-}
 
 export class Link {
   readonly #options: LinkOptions;

@@ -3,6 +3,7 @@
 // are sent by hand. One connection carries all requests; when it breaks, those under way are
 // unknown.
 
+import { crc32 } from 'node:zlib';
 import { type Socket, connect } from 'node:net';
 import { type Frame, FrameReader } from '../../src/base/frame-reader.ts';
 import { readCreatedTransfers } from '../../src/base/answers.ts';
@@ -14,7 +15,6 @@ import {
   frameHeaderFor,
   textFrame,
 } from '../../src/base/protocol.ts';
-import { crc32 } from '../../src/api/binary/checksum.ts';
 import { type AttemptAnswer, answerOfProblem } from './attempt-answer.ts';
 
 const CONNECT_MS_MAX = 1000;

@@ -4,6 +4,7 @@
 // waits. Whatever is wrong with the bytes ends in a problem frame and the end of the connection;
 // whatever is wrong with a request is the problem frame that answers it.
 
+import { crc32 } from 'node:zlib';
 import type { Socket } from 'node:net';
 import { AssertionFailed } from '../../base/assert.ts';
 import { type Frame, FrameReader } from '../../base/frame-reader.ts';
@@ -24,7 +25,6 @@ import type { KeyCheck } from '../auth.ts';
 import { ApiProblem, problemDocument } from '../problems.ts';
 import type { ApiLogger } from '../server.ts';
 import type { BinaryBounds } from './bounds.ts';
-import { crc32 } from './checksum.ts';
 import { faultProblem } from './faults.ts';
 import { readHello, welcomeText } from './hello.ts';
 import type { MemoryBudget } from './memory-budget.ts';

@@ -1,6 +1,7 @@
 // For tests of the binary door: a peer that sends whatever bytes it is told to, and notes every
 // frame that comes back and how the connection ended.
 
+import { crc32 } from 'node:zlib';
 import { type Socket, connect } from 'node:net';
 import { type Frame, FrameReader } from '../../../base/frame-reader.ts';
 import { ANSWER_PAYLOAD_BYTES_MAX, FrameKind, frameHeaderFor } from '../../../base/protocol.ts';
@@ -11,7 +12,6 @@ import {
   encodeTransfers,
 } from '../../../base/transfer-record.ts';
 import { FAKE_API_KEY, FAKE_TIME_MS, LEDGER } from '../../testing/fake-node.ts';
-import { crc32 } from '../checksum.ts';
 
 const WAIT_MS_MAX = 10_000;
 const HEADER_BYTES = 32;
