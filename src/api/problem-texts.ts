@@ -312,6 +312,9 @@ export const OPERATIONAL_ACTION: { readonly [Code in OperationalCode]: string } 
   OVERLOADED: 'Send the same request again after the time in Retry-After.',
   SHUTTING_DOWN: 'Send the same request again when the node is back, or to another node.',
   NOT_READY: 'Send the same request again after the time in Retry-After.',
+  CATCH_UP_TIMEOUT:
+    'Ask again, or ask another node: this one is behind or has no leader now. Payments are not concerned.',
+  SWITCHOVER_REFUSED: 'Operator: see what the detail names, mend it, and ask again.',
   HISTORY_INCOMPLETE:
     'Ask again after the time in Retry-After: the node is rebuilding its history. Balances and payments are not concerned.',
   CHECKPOINT_FAILED:

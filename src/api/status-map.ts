@@ -138,6 +138,8 @@ export const OPERATIONAL_STATUS: { readonly [Code in OperationalCode]: Operation
   OVERLOADED: { status: 429, retryAfterSeconds: 1 },
   SHUTTING_DOWN: { status: 503, retryAfterSeconds: 1 },
   NOT_READY: { status: 503, retryAfterSeconds: 1 },
+  CATCH_UP_TIMEOUT: { status: 503, retryAfterSeconds: 1 },
+  SWITCHOVER_REFUSED: { status: 409, retryAfterSeconds: 1 },
   HISTORY_INCOMPLETE: { status: 503, retryAfterSeconds: 5 },
   CHECKPOINT_FAILED: { status: 503, retryAfterSeconds: 10 },
   CHECKPOINT_CORRUPT: { status: 503, retryAfterSeconds: 60 },

@@ -68,6 +68,16 @@ export const OPERATIONAL_ERRORS = {
     outcome: 'not-executed',
     text: 'The node is not serving yet; the request was not admitted.',
   },
+  CATCH_UP_TIMEOUT: {
+    retryable: true,
+    outcome: 'none',
+    text: 'This node has not got as far in the journal in time; nothing was read.',
+  },
+  SWITCHOVER_REFUSED: {
+    retryable: true,
+    outcome: 'none',
+    text: 'The leadership cannot be handed over now; the leader goes on.',
+  },
   HISTORY_INCOMPLETE: {
     retryable: true,
     outcome: 'none',

@@ -2,20 +2,14 @@
 // state that has been applied, ask how the node is. They know nothing of stations or journals.
 
 import type { OperationalCode, OperationalError } from '../base/errors.ts';
+import type { ClusterControl, NodeRole } from '../cluster/contract.ts';
 import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { CheckpointTaken } from '../recovery/checkpointer.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { History } from '../history/contract.ts';
 
-export type NodeRole =
-  | 'starting'
-  | 'recovering'
-  | 'following'
-  | 'leading'
-  | 'draining'
-  | 'halted'
-  | 'stopped';
+export type { NodeRole } from '../cluster/contract.ts';
 
 export type SubmitResult = {
   readonly outcome: Outcome;
@@ -89,6 +83,14 @@ export interface CheckpointControl {
   storedCheckpoints(): Promise<StoredCheckpoints>;
 }
 
+/** How fresh what is read must be. */
+export type ReadWish = {
+  /** Everything that was acknowledged anywhere before the question. */
+  readonly isStrong: boolean;
+  /** At least this position (0 = whatever there is): what the reader has been told of already. */
+  readonly position: number;
+};
+
 export interface Engine {
   /**
    * The applied state: read-only for everybody but the applier. Throws NOT_READY while the node
@@ -112,6 +114,15 @@ export interface Engine {
    * before this returns.
    */
   ask(command: Command, waiter: Waiter): Asked;
+
+  /**
+   * Resolves when the state here holds what `wish` says. Rejects with NOT_READY where this node has
+   * no books or cannot ask the leader, and with CATCH_UP_TIMEOUT when `signal` aborts first.
+   */
+  catchUp(wish: ReadWish, signal: AbortSignal): Promise<void>;
+
+  /** Undefined on a node that runs alone. */
+  readonly cluster: ClusterControl | undefined;
 
   status(): NodeStatus;
 }

@@ -23,6 +23,7 @@ import type {
   Engine,
   NodeRole,
   NodeStatus,
+  ReadWish,
   StoredCheckpoints,
   SubmitResult,
   Waiter,
@@ -66,6 +67,7 @@ export type NodeOptions = {
 
 export class HoldfastNode implements Engine, CheckpointControl {
   readonly #options: NodeOptions;
+  readonly cluster = undefined;
   readonly #history: NodeHistory;
   /** The journal, with a note of where the last entries stand. */
   readonly #journal: Journal;
@@ -126,6 +128,14 @@ export class HoldfastNode implements Engine, CheckpointControl {
 
   ask(command: Command, waiter: Waiter): Asked {
     return this.#intake.ask(command, waiter);
+  }
+
+  /** A lone leader has everything that was acknowledged. */
+  async catchUp({ position }: ReadWish): Promise<void> {
+    if (this.state !== undefined && position <= this.#replica.position) return;
+    throw new OperationalError('CATCH_UP_TIMEOUT', {
+      detail: `Position ${position} was asked for; the journal ends at ${this.#replica.position}.`,
+    });
   }
 
   subscribe(listener: AppliedListener): () => void {

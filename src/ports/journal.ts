@@ -26,6 +26,11 @@ export type JournalGuarantees = {
    */
   readonly fencing: 'native' | 'reader';
   readonly durability: 'none' | 'local-fsync' | 'replicated' | 'fsync-quorum';
+  /**
+   * While this process has it open for writing nobody else can append, however long the process
+   * was paused: reads at the leader need nobody's confirmation. False = they need a barrier.
+   */
+  readonly exclusive: boolean;
 };
 
 /** First and last position that can be read; both 0 when the journal is empty. */
@@ -72,6 +77,12 @@ export type JournalOpenOptions = {
    * there rejects with JOURNAL_DIVERGED.
    */
   readonly from?: EngineOffset;
+  /**
+   * With `write`: whoever has the write authority is silent, and the caller is to succeed him. A
+   * driver that can puts him out of action first (ends a frozen process on this machine; his number
+   * and start time checked) instead of waiting for him; one that cannot says so in its refusal.
+   */
+  readonly depose?: boolean;
   readonly signal: AbortSignal;
 };
 
@@ -120,6 +131,12 @@ export interface Journal {
    * at position 1 and has no gap).
    */
   readDiscarded(signal: AbortSignal): AsyncIterable<readonly StoredEntry[]>;
+
+  /**
+   * There may be more to read than the last look of `read` found: who follows another process's
+   * appends need not wait for its next look. Absent where nobody polls.
+   */
+  look?(): void;
 
   /** What the driver knows of its places; absent where there is nothing to tell. Never throws. */
   health?(): JournalHealth;

@@ -1,6 +1,7 @@
 // For tests of this door: an engine without queue, journal and disk. It applies each command at
 // once with the real domain; only what stands between the door and `apply` is a double.
 
+import type { ClusterControl } from '../../cluster/contract.ts';
 import { OperationalError, type OperationalCode } from '../../base/errors.ts';
 import type { Command } from '../../domain/commands.ts';
 import { type DomainState, apply, createState, image } from '../../domain/domain.ts';
@@ -30,6 +31,7 @@ export function askBySubmitting(submit: Engine['submit'], command: Command, wait
 }
 
 export class FakeEngine implements Engine {
+  readonly cluster: ClusterControl | undefined = undefined;
   readonly #books: DomainState = createState();
   readonly history = new MemoryHistory();
   role: NodeRole = 'leading';
@@ -49,6 +51,11 @@ export class FakeEngine implements Engine {
   get state(): DomainState {
     if (this.#halted) throw new OperationalError('NOT_READY');
     return this.#books;
+  }
+
+  /** Has caught up whatever is wished. */
+  catchUp(): Promise<void> {
+    return Promise.resolve();
   }
 
   submit(command: Command, signal: AbortSignal): Promise<SubmitResult> {

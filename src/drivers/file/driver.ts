@@ -63,7 +63,7 @@ export function createJournal(options: FileJournalOptions): FileJournal {
 type Extent = { readonly segment: SegmentName; endByteOffset: number | undefined };
 
 class FileJournalDriver implements FileJournal {
-  readonly guarantees = { fencing: 'native', durability: 'local-fsync' } as const;
+  readonly guarantees = { fencing: 'native', durability: 'local-fsync', exclusive: true } as const;
   readonly #settings: FileJournalSettings;
   #roster: Roster;
   #lanes: Lanes | undefined;

@@ -26,7 +26,7 @@ export function createJournal(options: MemoryJournalOptions = {}): Journal {
 type State = 'closed' | 'reading' | 'writing' | 'full' | 'broken' | 'failed';
 
 class MemoryJournal implements Journal {
-  readonly guarantees = { fencing: 'reader', durability: 'none' } as const;
+  readonly guarantees = { fencing: 'reader', durability: 'none', exclusive: false } as const;
   readonly #log: MemoryLog;
   #state: State = 'closed';
   #positionWritten = 0;

@@ -47,6 +47,7 @@ export function recordScenario(text: string): Step[] {
 
 /** Applies what comes through a door with the stamp of the scenario's present step. */
 export class StampedEngine implements Engine {
+  readonly cluster = undefined;
   readonly state: DomainState = createState();
   readonly history = new MemoryHistory();
   stamp: Stamp = { position: 0, timeNs: 0n, rulesVersion: 1 };
@@ -56,6 +57,10 @@ export class StampedEngine implements Engine {
     const outcome = apply(this.state, command, this.stamp);
     this.history.applied(this.state, command, outcome, this.stamp.position);
     return outcome;
+  }
+
+  catchUp(): Promise<void> {
+    return Promise.resolve();
   }
 
   submit(command: Command): Promise<SubmitResult> {
