@@ -48,12 +48,14 @@ export class Dialer {
     this.#pauseMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, 2 * this.#pauseMs));
   }
 
+  /** Not wanted (any more); may be wanted again. */
   close(): void {
     this.#isWanted = false;
     this.#stop();
   }
 
   #stop(): void {
+    if (this.#timer === undefined && this.#dialing === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#dialing?.cancel();

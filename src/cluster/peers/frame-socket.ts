@@ -27,11 +27,12 @@ export class FrameSocket {
   #owner: FrameSocketOwner;
   #parts: Uint8Array[] = [];
   #partBytes = 0;
-  #unsentBytes = 0;
+  #givenBytes = 0;
+  #takenBytes = 0;
   #takenMs = performance.now();
   #start: Uint8Array | undefined;
   #isOver = false;
-  #why = 'The connection was closed by the other side.';
+  #why = 'The connection was closed.';
   #linger: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, owner: FrameSocketOwner) {
@@ -47,17 +48,27 @@ export class FrameSocket {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('error', (error) => this.destroy(`The connection failed: ${error.message}.`));
+    // Half an end is an end: nobody here goes on sending to whoever sends no more.
+    socket.on('end', () => this.destroy('The other side ended the connection.'));
     socket.on('close', () => this.#closed());
   }
 
-  /** Not yet taken by the kernel. */
+  /** All that was ever sent, and what of it the kernel has taken. */
+  get givenBytes(): number {
+    return this.#givenBytes;
+  }
+
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
   get unsentBytes(): number {
-    return this.#unsentBytes;
+    return this.#givenBytes - this.#takenBytes;
   }
 
   /** How long something has been waiting without anything being taken. */
   get stalledMs(): number {
-    return this.#unsentBytes === 0 ? 0 : performance.now() - this.#takenMs;
+    return this.unsentBytes === 0 ? 0 : performance.now() - this.#takenMs;
   }
 
   /** Whoever was told of frames until now hears nothing more, its end included. */
@@ -68,12 +79,12 @@ export class FrameSocket {
 
   send(...parts: readonly Uint8Array[]): void {
     if (this.#isOver) return;
-    if (this.#unsentBytes === 0) this.#takenMs = performance.now();
+    if (this.unsentBytes === 0) this.#takenMs = performance.now();
     if (this.#parts.length === 0) process.nextTick(() => this.#write());
     for (const part of parts) {
       this.#parts.push(part);
       this.#partBytes += part.byteLength;
-      this.#unsentBytes += part.byteLength;
+      this.#givenBytes += part.byteLength;
     }
   }
 
@@ -117,7 +128,7 @@ export class FrameSocket {
     this.#parts = [];
     this.#partBytes = 0;
     const taken = (): void => {
-      this.#unsentBytes -= bytes;
+      this.#takenBytes += bytes;
       this.#takenMs = performance.now();
     };
     if (parts.length === 1) {

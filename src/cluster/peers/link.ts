@@ -28,9 +28,9 @@ import type { Met } from './handshake.ts';
 import { RoundTrips } from './round-trips.ts';
 
 /** What may wait for a peer that does not read: two of the largest answers. */
-export const UNSENT_BYTES_MAX = 2 * ANSWER_BYTES_MAX;
+const UNSENT_BYTES_MAX = 2 * ANSWER_BYTES_MAX;
 /** States that a peer has not taken are of no use to it: the next one says more. */
-const UNSENT_STATE_BYTES_MAX = 64 * 1024;
+const UNTAKEN_STATE_BYTES_MAX = 64 * 1024;
 /** Questions of one peer that are being answered at the same time. */
 const HANDLED_MAX = 4096;
 const HANDLED_BYTES_MAX = 64 * 1024 * 1024;
@@ -60,7 +60,9 @@ export class Link {
   readonly #roundTrips = new RoundTrips();
   #handledBytes = 0;
   #number = 0;
-  #unsentStateBytes = 0;
+  /** What was sent when the present window of states began, and the states in it. */
+  #windowStart = 0;
+  #windowBytes = 0;
   #toldWords: Uint8Array | undefined;
   #words: StateWords | undefined;
   #isLost = false;
@@ -87,14 +89,17 @@ export class Link {
   }
 
   tell({ words, state }: ToldState): void {
-    if (this.#frames.unsentBytes === 0) this.#unsentStateBytes = 0;
-    if (this.#unsentStateBytes > UNSENT_STATE_BYTES_MAX) return;
+    if (this.#frames.takenBytes >= this.#windowStart) {
+      this.#windowStart = this.#frames.givenBytes;
+      this.#windowBytes = 0;
+    }
+    if (this.#windowBytes > UNTAKEN_STATE_BYTES_MAX) return;
     if (this.#toldWords !== words) {
       this.#toldWords = words;
-      this.#unsentStateBytes += words.byteLength;
+      this.#windowBytes += words.byteLength;
       this.#frames.send(words);
     }
-    this.#unsentStateBytes += state.byteLength;
+    this.#windowBytes += state.byteLength;
     this.#frames.send(state);
   }
 
@@ -167,7 +172,7 @@ export class Link {
         this.#handled.get(request)?.abort();
         return true;
       case PeerFrame.ping:
-        this.#frames.send(pongFrame(request, this.#options.clock.nowNs()));
+        this.#reply(pongFrame(request, this.#options.clock.nowNs()));
         return true;
       case PeerFrame.pong:
         return this.#ponged(request, readPong(payload));
@@ -206,7 +211,7 @@ export class Link {
     if (this.#handled.has(number)) return false;
     const { byteLength } = question.payload;
     if (this.#handled.size >= HANDLED_MAX || this.#handledBytes + byteLength > HANDLED_BYTES_MAX) {
-      this.#frames.send(failureFrame(number, tooMany()));
+      this.#reply(failureFrame(number, tooMany()));
       return true;
     }
     const controller = new AbortController();
@@ -219,6 +224,12 @@ export class Link {
     return true;
   }
 
+  /** To somebody who asks and does not read there is no end of answers. */
+  #reply(...parts: readonly Uint8Array[]): void {
+    if (this.#frames.unsentBytes <= UNSENT_BYTES_MAX) this.#frames.send(...parts);
+    else this.close('The other side asks and does not read the answers.');
+  }
+
   async #handle(
     number: number,
     { mark, payload }: { readonly mark: number; readonly payload: Uint8Array },
@@ -229,13 +240,10 @@ export class Link {
       const answer = await this.#options.answering.answer(asked, signal);
       assert(answer.byteLength <= ANSWER_BYTES_MAX, 'an answer fits a frame');
       if (signal.aborted) return;
-      if (this.#frames.unsentBytes > UNSENT_BYTES_MAX) {
-        this.close('The peer does not read the answers to its questions.');
-      }
-      this.#frames.send(...framesOf(PeerFrame.answer, number, 0, answer));
+      this.#reply(...framesOf(PeerFrame.answer, number, 0, answer));
     } catch (error) {
       if (!isOperationalError(error)) throw error;
-      if (!signal.aborted) this.#frames.send(failureFrame(number, error));
+      if (!signal.aborted) this.#reply(failureFrame(number, error));
     }
   }
 }

@@ -29,6 +29,11 @@ export type PeerNetworkOptions = {
   readonly key: Uint8Array;
   readonly clock: Clock;
   readonly heartbeatMs: number;
+  /**
+   * After such a silence the connection itself is doubted: another one is tried, and one that also
+   * takes nothing is ended. By default 10 heartbeats, 5 s at least.
+   */
+  readonly doubtMs?: number;
   readonly release: string;
   readonly log: PeerLog;
 };
@@ -38,9 +43,8 @@ const KEY_BYTES_MIN = 16;
 const BEATS_A_PING = 10;
 /** A link that lasted so long was a good one: the next is tried at once. */
 const GOOD_LINK_MS = 1000;
-/** After such a silence the connection itself is doubted. */
-const SILENT_BEATS = 10;
-const SILENT_MS_MIN = 5000;
+const DOUBT_BEATS = 10;
+const DOUBT_MS_MIN = 5000;
 
 export function createPeerNetwork(options: PeerNetworkOptions): PeerNetwork {
   return new TcpPeerNetwork(options);
@@ -55,6 +59,7 @@ class TcpPeerNetwork implements PeerNetwork {
   readonly #listener: Listener;
   readonly #dialers = new Map<string, Dialer>();
   readonly #links = new Map<string, Link>();
+  readonly #doubtMs: number;
   #address = '';
   #state: PeerState | undefined;
   #words: { readonly state: PeerState; readonly frame: Uint8Array } | undefined;
@@ -74,6 +79,8 @@ class TcpPeerNetwork implements PeerNetwork {
       release,
       addresses: () => ({ ...options.addresses(), peer: this.#address }),
     };
+    const doubtMs = Math.max(DOUBT_MS_MIN, DOUBT_BEATS * options.heartbeatMs);
+    this.#doubtMs = options.doubtMs ?? doubtMs;
     const monotonicMs = (): number => clock.monotonicMs();
     this.#answering = new Answering(self.id, log);
     this.#refusals = new RefusalLog(log, monotonicMs);
@@ -190,24 +197,39 @@ class TcpPeerNetwork implements PeerNetwork {
       met.frames.destroy('This node closes its links.');
       return;
     }
-    this.#links.get(id)?.close('A newer link of the same node took its place.');
     const { clock } = this.#options;
     const link = new Link({
       met,
       answering: this.#answering,
       clock,
-      onState: (link, state) => {
-        if (this.#links.get(link.id) === link) this.#book.heard(link.id, state);
-      },
+      onState: (link, state) => this.#heard(link, state),
       onClockDifference: (link, differenceMs) => this.#book.clockDiffers(link.id, differenceMs),
       onLost: (link, why) => this.#lost(link, why),
     });
-    this.#links.set(id, link);
+    this.#replace(link);
     link.ping();
     const told = this.#told();
     if (told !== undefined) link.tell(told);
     this.#options.log('info', `linked with node ${id}`);
     this.#book.linked(met);
+  }
+
+  /** Whoever was asked over the older link decides nothing any more. */
+  #replace(link: Link): void {
+    const { id } = link;
+    const older = this.#links.get(id);
+    this.#links.set(id, link);
+    this.#dialers.get(id)?.close();
+    if (older === undefined) return;
+    older.close('A newer link of the same node took its place.');
+    this.#book.lost(id);
+  }
+
+  #heard(link: Link, state: PeerState): void {
+    if (this.#links.get(link.id) !== link) return;
+    // It was doubted and is there: another connection is not needed.
+    this.#dialers.get(link.id)?.close();
+    this.#book.heard(link.id, state);
   }
 
   #lost(link: Link, why: string): void {
@@ -231,11 +253,11 @@ class TcpPeerNetwork implements PeerNetwork {
     this.#beats++;
     this.#tellAll();
     const nowMs = this.#options.clock.monotonicMs();
-    const silentMs = Math.max(SILENT_MS_MIN, SILENT_BEATS * this.#options.heartbeatMs);
     for (const link of this.#links.values()) {
       if (this.#beats % BEATS_A_PING === 0) link.ping();
-      if (link.stalledMs > silentMs) link.close('The peer took nothing for too long.');
-      else if (nowMs - link.heardMs > silentMs) this.#dialers.get(link.id)?.want();
+      if (nowMs - link.heardMs <= this.#doubtMs) continue;
+      if (link.stalledMs > this.#doubtMs) link.close('It takes nothing and says nothing.');
+      else this.#dialers.get(link.id)?.want();
     }
   }
 
