@@ -17,6 +17,8 @@ export type DialerOptions = {
 
 export class Dialer {
   readonly #options: DialerOptions;
+  /** Connections that failed and whose last word is on its way. */
+  readonly #ending = new Set<Socket>();
   #address: string;
   #dialing: Dialing | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -52,6 +54,7 @@ export class Dialer {
   close(): void {
     this.#isWanted = false;
     this.#stop();
+    for (const socket of this.#ending) socket.destroy();
   }
 
   #stop(): void {
@@ -86,6 +89,10 @@ export class Dialer {
       },
       onFailed: (failure) => {
         this.#dialing = undefined;
+        if (!socket.closed) {
+          this.#ending.add(socket);
+          socket.once('close', () => this.#ending.delete(socket));
+        }
         onFailed(target, failure);
         if (this.#isWanted) this.want();
       },

@@ -11,6 +11,7 @@ import { FrameKind, sealFrame, textFrame } from '../../base/protocol.ts';
 import { PEER_QUESTIONS } from '../contract.ts';
 import { linked, sees, stateAt } from '../testing/peers-suite.ts';
 import { type Stranger, type TcpNode, TcpNodes, identityOf, knows } from '../testing/tcp-nodes.ts';
+import { createBinaryNode } from '../../api/binary/testing/binary-node.ts';
 import { until } from '../../../test/support/until.ts';
 import { PeerFrame, framesOf, jsonFrame, readJson, stateFrame } from './frames.ts';
 import type { PeerNetworkOptions } from './network.ts';
@@ -139,13 +140,22 @@ describe('the wrong door', () => {
   it('is understood by the node that dialled it', async () => {
     await using nodes = new TcpNodes();
     const one = await nodes.open('node-1');
+    await using binary = await createBinaryNode();
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
     assert.ok(typeof address === 'object' && address !== null);
-    knows(one, new Map([['node-2', `127.0.0.1:${address.port}`]]));
-    await until(() => one.told.length > 0, 'it says so');
-    assert.match(one.told.join(), /answered in HTTP\. The address leads to a port for clients/);
+    knows(
+      one,
+      new Map([
+        ['node-2', `127.0.0.1:${binary.port}`],
+        ['node-3', `127.0.0.1:${address.port}`],
+      ]),
+    );
+    await until(() => one.told.length === 2, 'it says so of both');
+    const [clients, http] = one.told.toSorted();
+    assert.match(clients ?? '', /like a node's port for clients\. The address leads to a port/);
+    assert.match(http ?? '', /answered in HTTP\. The address leads to a port for clients/);
     await one.network.close();
     server.close();
     await once(server, 'close');
