@@ -31,11 +31,11 @@ const QUESTIONS_MAX = 8;
 const LARGE_BYTES = 128 * 1024;
 const LARGE_COMMANDS = 512;
 
-/** Before the same leader is asked again that has just refused: doubled up to the second. */
+/** Before the same leader is asked again that has just refused: doubled each time. */
 const PAUSE_MS_MIN = 5;
 const PAUSE_MS_MAX = 200;
 
-/** The leader's word for the caller. Everything else says that it is not, or no more, the leader. */
+/** The leader's word for the caller. Everything else says that it does not lead (any more). */
 const FOR_CALLERS: ReadonlySet<string> = new Set(['OVERLOADED', 'JOURNAL_FULL', 'CLOCK_JUMPED']);
 
 /** Said before anything was queued or numbered: it did not happen there. */
