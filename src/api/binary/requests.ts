@@ -39,7 +39,7 @@ export function readRequest(frame: Frame, engine: Engine): Request {
     case FrameKind.listLedgers:
       return { kind: 'answer', answer: ledgers(engine) };
     case FrameKind.status:
-      return { kind: 'answer', answer: status(engine) };
+      return { kind: 'answer', answer: textFrame(statusText(engine)) };
     case FrameKind.freezeAccount:
       return setFrozen(frame, engine, true);
     case FrameKind.unfreezeAccount:
@@ -111,15 +111,4 @@ function ledgers(engine: Engine): Answer {
   const { state, position } = readBooks({ engine });
   const texts = listLedgers(state).map(ledgerText);
   return textFrame(`{"position":${position},"ledgers":[${texts.join(',')}]}`);
-}
-
-/** Answered in every role: a node that is not ready is the one that people ask about. */
-function status(engine: Engine): Answer {
-  const now = engine.status();
-  const history = engine.history.status();
-  try {
-    return textFrame(statusText(now, history, readBooks({ engine }).state));
-  } catch {
-    return textFrame(statusText(now, history, undefined));
-  }
 }
