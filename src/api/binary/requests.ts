@@ -19,6 +19,7 @@ import { batchText, ledgerText } from '../output.ts';
 import { statusText } from '../output-status.ts';
 import { ApiProblem } from '../problems.ts';
 import { createPosting, revertPosting, revertTransfer, setFrozen } from './act-requests.ts';
+import { freshRead } from './fresh-reads.ts';
 import { assertWholeRecords, idsOf, jsonOf } from './payloads.ts';
 import { lookupTransfers, queryAccounts, queryTransfers } from './query-requests.ts';
 import type { Answer, Request } from './request.ts';
@@ -54,6 +55,8 @@ export function readRequest(frame: Frame, engine: Engine): Request {
       return queryTransfers(frame, engine);
     case FrameKind.queryAccounts:
       return queryAccounts(frame, engine);
+    case FrameKind.freshRead:
+      return freshRead(frame, engine, (inside) => readRequest(inside, engine));
     default:
       throw new ApiProblem('frame_kind_unknown', {
         detail: `There is no request of kind ${frame.kind}.`,
