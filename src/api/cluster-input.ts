@@ -19,6 +19,8 @@ const NAME_LENGTH_MAX = 128;
 const REASON_LENGTH_MAX = 200;
 export const TERMS_LIMIT_MAX = 1000;
 const TERMS_LIMIT_DEFAULT = 20;
+/** Texts are shown on terminals. */
+const CONTROL_PATTERN = /\p{Cc}/u;
 const LIMIT_PATTERN = /^[1-9][0-9]{0,3}$/;
 
 /** No body and `{}` say: to whoever is furthest. */
@@ -44,12 +46,16 @@ function readText(body: unknown, name: string, lengthMax: number): string | unde
   const value = body[name];
   if (value !== undefined && typeof value !== 'string') {
     addError(errors, faultError(pointer, wrongType(value, 'a string')));
-  } else if (value !== undefined && (value.trim() === '' || value.length > lengthMax)) {
-    const detail = `It must have 1 to ${lengthMax} characters.`;
+  } else if (value !== undefined && !isSayable(value, lengthMax)) {
+    const detail = `It must have 1 to ${lengthMax} characters, none of them a control character.`;
     addError(errors, { pointer, code: 'field_out_of_range', detail });
   }
   refuse(errors);
   return value as string | undefined;
+}
+
+function isSayable(text: string, lengthMax: number): boolean {
+  return text.trim() !== '' && text.length <= lengthMax && !CONTROL_PATTERN.test(text);
 }
 
 export function readTermsLimit({ limit }: { readonly limit?: string }): number {

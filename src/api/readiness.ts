@@ -18,6 +18,9 @@ export type Check = {
  */
 const LEADERLESS_MS = 3000;
 
+/** Ten seconds of a busy leader or so. */
+const READY_LAG_MAX = 10_000;
+
 export class Readiness {
   readonly #engine: Engine;
   readonly #nowMs: () => number;
@@ -32,9 +35,13 @@ export class Readiness {
   checks(): readonly Check[] {
     const status = this.#engine.status();
     const view = this.#engine.cluster?.view();
-    const accepting = acceptingCheck(status);
-    if (view === undefined) return [leadingCheck(status), accepting];
-    return [this.#servingCheck(status, view), accepting, failoverCheck(view)];
+    if (view === undefined) return [leadingCheck(status), acceptingCheck(status)];
+    return [
+      this.#servingCheck(status, view),
+      acceptingCheck(status, view),
+      closeCheck(status, view),
+      failoverCheck(view),
+    ];
   }
 
   #servingCheck(status: NodeStatus, view: ClusterView): Check {
@@ -58,12 +65,32 @@ function leadingCheck({ role, reason }: NodeStatus): Check {
   return { name: 'leading', required: true, ok: role === 'leading', detail };
 }
 
-function acceptingCheck({ impediment }: NodeStatus): Check {
+/**
+ * What keeps the leader from taking payments keeps everybody from it: no reason to send requests
+ * elsewhere, and reading works.
+ */
+function acceptingCheck({ impediment, role }: NodeStatus, view?: ClusterView): Check {
+  const leader = view?.members.find(({ isLeader, isSelf }) => isLeader && !isSelf);
+  const theirs = role === 'following' ? (leader?.state?.impediment ?? '') : '';
+  const reason = (impediment ?? theirs).toLowerCase();
+  const whose = impediment === undefined ? ` by the leader` : '';
   const detail =
-    impediment === undefined
+    reason === ''
       ? 'New payments are taken.'
-      : `New payments are not taken: ${impediment.toLowerCase()}. Reading works.`;
-  return { name: 'accepting', required: true, ok: impediment === undefined, detail };
+      : `New payments are not taken${whose}: ${reason}. Reading works.`;
+  return {
+    name: 'accepting',
+    required: impediment !== undefined || theirs === '',
+    ok: reason === '',
+    detail,
+  };
+}
+
+/** Who pays at a standby that is far behind hears of it only when that has come so far. */
+function closeCheck({ role }: NodeStatus, view: ClusterView): Check {
+  const lag = role === 'following' ? (ownLag(view) ?? 0) : 0;
+  const detail = `It is ${lag} positions behind; at most ${READY_LAG_MAX} are close enough.`;
+  return { name: 'close', required: true, ok: lag <= READY_LAG_MAX, detail };
 }
 
 function failoverCheck({ failover }: ClusterView): Check {
@@ -83,5 +110,10 @@ export function isWritableLeader({ role, impediment }: NodeStatus): boolean {
  */
 export function standbyLag(engine: Engine): number | undefined {
   if (engine.status().role !== 'following') return undefined;
-  return engine.cluster?.view().members.find(({ isSelf }) => isSelf)?.lag;
+  const view = engine.cluster?.view();
+  return view === undefined ? undefined : ownLag(view);
+}
+
+function ownLag({ members }: ClusterView): number | undefined {
+  return members.find(({ isSelf }) => isSelf)?.lag;
 }

@@ -177,6 +177,15 @@ test('where it is not known who leads, exit code 6 and how to find out', async (
   assert.match(unknown.stderr, /cluster status/);
 });
 
+test('a switchover that was done though its answer was lost is told as done', async () => {
+  await using bench = await ClusterBench.start();
+  bench.cluster.refusal = new OperationalError('SWITCHOVER_REFUSED', { detail: 'It leads.' });
+  bench.cluster.onAsked = () => (bench.cluster.leader = { id: 'node-3', epoch: 4 });
+  const done = await bench.run(['cluster', 'switchover', '--to', 'node-3', '--yes']);
+  assert.equal(done.exitCode, 0, done.stderr);
+  assert.match(done.stdout, /^node-3 leads, epoch 3$/m);
+});
+
 test('pause wants a reason, and both say what became of failover', async () => {
   await using bench = await ClusterBench.start();
   const paused = await bench.run(['cluster', 'pause', '--reason', 'new disks']);

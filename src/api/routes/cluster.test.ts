@@ -167,6 +167,7 @@ for (const { url, body, code, place } of [
   { url: 'pause', body: {}, code: 'field_required', place: '/reason' },
   { url: 'pause', body: { reason: '  ' }, code: 'field_out_of_range', place: '/reason' },
   { url: 'pause', body: { reason: 'r'.repeat(201) }, code: 'field_out_of_range', place: '/reason' },
+  { url: 'pause', body: { reason: '\u001b[2J' }, code: 'field_out_of_range', place: '/reason' },
   { url: 'pause', body: { reason: null }, code: 'field_wrong_type', place: '/reason' },
   { url: 'pause', body: '{"reason":"a","reason":"b"}', code: 'duplicate_key', place: '/reason' },
   { url: 'resume', body: { reason: 'done' }, code: 'unknown_field', place: '/reason' },

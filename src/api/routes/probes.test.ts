@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Engine, NodeRole } from '../../engine/contract.ts';
 import { Readiness } from '../readiness.ts';
-import { FakeCluster } from '../testing/fake-cluster.ts';
+import { FakeCluster, peerState } from '../testing/fake-cluster.ts';
 import { FakeEngine, type FakeNode, call, createFakeNode } from '../testing/fake-node.ts';
 
 const NO_KEY = { authorization: '' };
@@ -78,10 +78,41 @@ test('that failover is off is said and takes nobody out of service', async () =>
   const { status, body } = await probe(node, '/readyz');
   assert.equal(status, 200);
   assert.equal(body.ready, true);
-  const [serving, accepting, failover] = body.checks;
-  assert.deepEqual([serving.ok, accepting.ok, failover.ok], [true, true, false]);
+  const oks = body.checks.map(({ ok }: { ok: boolean }) => ok);
+  assert.deepEqual(oks, [true, true, true, false]);
+  const failover = body.checks[3];
   assert.deepEqual([failover.name, failover.required], ['failover', false]);
   assert.match(failover.detail, /new disks/);
+});
+
+test('a standby whose leader takes no payments stays ready, and says so', async () => {
+  const cluster = new FakeCluster('node-2');
+  await using node = standby(cluster);
+  const state = peerState({ role: 'leading', impediment: 'JOURNAL_FULL' });
+  cluster.change('node-1', { state });
+  const { status, body } = await probe(node, '/readyz');
+  assert.equal(status, 200);
+  const { ok, required, detail } = body.checks[1];
+  assert.deepEqual([ok, required], [false, false]);
+  assert.match(detail, /by the leader: journal_full/);
+  node.engine.impediment = 'CLOCK_JUMPED';
+  assert.equal((await probe(node, '/readyz')).status, 503);
+});
+
+test('a standby that is far behind is not ready, a leader never is behind', async () => {
+  const cluster = new FakeCluster('node-2');
+  await using node = standby(cluster);
+  for (const [lag, status] of [
+    [10_000, 200],
+    [10_001, 503],
+    [undefined, 200],
+  ] as const) {
+    cluster.change('node-2', { lag });
+    assert.equal((await probe(node, '/readyz')).status, status, String(lag));
+  }
+  cluster.change('node-2', { lag: 10_001 });
+  node.engine.role = 'leading';
+  assert.equal((await probe(node, '/readyz')).status, 200);
 });
 
 test('a standby without a leader is ready for a while, and again when somebody leads', () => {

@@ -48,6 +48,8 @@ export class FakeCluster implements ClusterControl {
   history: Term[] = [];
   /** What a switchover rejects with while it is set. */
   refusal: OperationalError | undefined;
+  /** What happens when one is asked for, whatever the answer. */
+  onAsked: () => void = () => undefined;
   /** Targets that were asked for. */
   readonly asked: (string | undefined)[] = [];
   readonly #self: string;
@@ -84,6 +86,7 @@ export class FakeCluster implements ClusterControl {
 
   switchover(target: string | undefined): Promise<SwitchoverDone> {
     this.asked.push(target);
+    this.onAsked();
     if (this.refusal !== undefined) return Promise.reject(this.refusal);
     const to = target ?? 'node-2';
     this.leader = { id: to, epoch: 4 };

@@ -10,6 +10,8 @@ import type { GlobalOptions, Io } from '../io.ts';
 import { Output } from '../output.ts';
 import type { Run } from '../run.ts';
 
+type Client = Awaited<ReturnType<typeof connect>>;
+
 type SwitchoverOptions = {
   readonly to?: string;
   readonly yes?: boolean;
@@ -45,7 +47,22 @@ async function switchOver(io: Io, options: SwitchoverOptions & GlobalOptions): P
     }
     return ExitCode.ok;
   } catch (error) {
-    throw whatBecameOf(error, plan);
+    const leader = await leaderNow(client);
+    if (leader?.name !== plan.to.name) throw whatBecameOf(error, plan);
+    // The answer was lost, and what was asked again was refused: it leads already.
+    const { name, epoch } = leader;
+    if (output.isJson) output.json({ from: plan.from.name, to: name, epoch, took_ms: null });
+    else output.line(`${name} leads, epoch ${figure(epoch)}`);
+    return ExitCode.ok;
+  }
+}
+
+/** Undefined also where nobody can say. */
+async function leaderNow(client: Client): Promise<Member | undefined> {
+  try {
+    return readCluster(await client.cluster.view()).leader;
+  } catch {
+    return undefined;
   }
 }
 
