@@ -30,7 +30,8 @@ export function processIo(): Io {
 
 /** Options that every command knows. */
 export type GlobalOptions = {
-  readonly url?: string;
+  /** As given, each a URL or several with commas. */
+  readonly url?: readonly string[];
   readonly keyFile?: string;
   readonly ca?: string;
   readonly data?: string;
