@@ -3,7 +3,8 @@
 // was done before. Retried are lost connections and the problems 429 and 502 to 504; everything
 // else that the node says is final. Where several nodes are known all calls move together to the
 // next one (node-choice.ts) when a connection is lost, silent or ends with a goodbye, or when the
-// node answers 502 to 504; what it still answers on the connection that was left counts.
+// node answers 502 to 504 or not at all; what it still answers on the connection that was left
+// counts.
 
 import type { Frame } from '../base/frame-reader.ts';
 import { FrameKind } from '../base/protocol.ts';
@@ -33,6 +34,8 @@ export type BinaryCallsOptions = {
   readonly waitingMax: number;
   readonly connectMsMax: number | undefined;
   readonly silentMsMax: number | undefined;
+  /** Of one attempt, where there are several nodes; doubled when all of them were too slow. */
+  readonly attemptMsMax: number;
   /** First wait before connecting or sending again; doubled each time, half of it jitter. */
   readonly backoffMs: number;
   readonly backoffMsMax: number;
@@ -59,6 +62,8 @@ type Call = {
   readonly waiter: CallWaiter;
   /** On the clock of `performance.now`. */
   readonly endsMs: number;
+  /** When the present attempt counts as lost. */
+  lostMs: number;
   onAbort: (() => void) | undefined;
   attempts: number;
   /** Attempts that were lost or answered with 502 to 504. */
@@ -147,6 +152,7 @@ export class BinaryCalls {
       asked,
       waiter,
       endsMs: performance.now() + asked.deadlineMs,
+      lostMs: Infinity,
       onAbort: undefined,
       attempts: 0,
       failures: 0,
@@ -191,10 +197,20 @@ export class BinaryCalls {
       if (call.isSettled) continue;
       call.attempts++;
       this.counters.attempts++;
+      if (this.#nodes.count > 1) call.lostMs = this.#lostMs(call);
       lane.send(call, call.asked.kind, call.asked.payload);
     }
     if (taken === this.#waiting.length) this.#waiting.length = 0;
     else if (taken > 0) this.#waiting = this.#waiting.slice(taken);
+  }
+
+  /** Soon enough that a node which never answers leaves time for the others. */
+  #lostMs({ endsMs, failures }: Call): number {
+    const nowMs = performance.now();
+    const { count } = this.#nodes;
+    const shareMs = (endsMs - nowMs) / (count - (failures % count));
+    const ownMs = this.#options.attemptMsMax * 2 ** Math.floor(failures / count);
+    return nowMs + Math.min(ownMs, shareMs);
   }
 
   #connect(): void {
@@ -280,7 +296,7 @@ export class BinaryCalls {
     if (isAtOnce && this.#left.size < this.#nodes.count) this.#leave(lane);
   }
 
-  /** Another attempt: at once where there is a node that this call has not met, or after a pause. */
+  /** Another attempt: at once while there are nodes that it has not met, else after a pause. */
   #again(call: Call): boolean {
     call.failures++;
     const rounds = call.failures / this.#nodes.count;
@@ -326,12 +342,8 @@ export class BinaryCalls {
 
   #lost(lane: Lane<Call>, cause: unknown): void {
     const wasLeft = this.#left.delete(lane);
-    const lost = lane.take(() => true).filter(isOpen);
-    for (const call of lost.toReversed()) {
-      this.#mayHaveBeenDone(call);
-      call.cause = cause;
-      this.#again(call);
-    }
+    const lost = lane.take(() => true);
+    for (const call of lost.toReversed()) this.#lostAttempt(call, cause);
     if (!wasLeft) {
       this.#lane = undefined;
       this.#lastCause = cause;
@@ -344,6 +356,12 @@ export class BinaryCalls {
       this.#nodeFailed(lane.place, lane.startedMs, isAtOnce);
     }
     if (this.#waiting.length > 0) this.#pump();
+  }
+
+  #lostAttempt(call: Call, cause: unknown): void {
+    this.#mayHaveBeenDone(call);
+    call.cause = cause;
+    this.#again(call);
   }
 
   #failAll(problem: ApiProblem): void {
@@ -365,6 +383,9 @@ export class BinaryCalls {
         this.#mayHaveBeenDone(call);
         this.#giveUp(call, undefined);
       }
+      const late = lane.take(({ lostMs }) => lostMs <= nowMs);
+      for (const call of late) this.#lostAttempt(call, new Error('no answer in time'));
+      if (late.length > 0 && this.#left.size < this.#nodes.count) this.#leave(lane);
       lane.endIfDone();
     }
     for (const calls of [this.#waiting, this.#delayed]) {

@@ -85,6 +85,11 @@ export type BinaryClientOptions = {
   readonly connectMsMax?: number;
   /** A node that says nothing for so long, not even to pings, is left: 15 s, with several 1 s. */
   readonly silentMsMax?: number;
+  /**
+   * With several nodes: a request that has no answer for so long goes to the next one; 3 s, doubled
+   * when all of them were too slow. What is left of the deadline is shared among the nodes.
+   */
+  readonly attemptMsMax?: number;
   readonly backoffMs?: number;
   readonly backoffMsMax?: number;
 };
@@ -171,6 +176,7 @@ type Defaults = Required<
 
 const DEFAULTS: Defaults = {
   spread: false,
+  attemptMsMax: 3_000,
   deadlineMs: 30_000,
   inFlightMax: 256,
   waitingMax: 100_000,
