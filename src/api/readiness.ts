@@ -1,0 +1,87 @@
+// Whether this node should be given requests, as load balancers ask: ready at all, the leader, a
+// standby that is close behind. Found from what the node knows already; nothing is asked of others.
+
+import type { ClusterView } from '../cluster/contract.ts';
+import type { Engine, NodeStatus } from '../engine/contract.ts';
+
+export type Check = {
+  readonly name: string;
+  readonly ok: boolean;
+  /** False: worth knowing, and no reason to send requests elsewhere. */
+  readonly required: boolean;
+  readonly detail: string;
+};
+
+/**
+ * A standby that knows no leader holds payments and sends them on when there is one. That is over
+ * within a second as a rule; after so long nobody should be sent here any more.
+ */
+const LEADERLESS_MS = 3000;
+
+export class Readiness {
+  readonly #engine: Engine;
+  readonly #nowMs: () => number;
+  /** Since when no leader is known, and the epoch then: a later one was led by somebody. */
+  #leaderless: { readonly sinceMs: number; readonly epoch: number } | undefined;
+
+  constructor(engine: Engine, nowMs: () => number = () => performance.now()) {
+    this.#engine = engine;
+    this.#nowMs = nowMs;
+  }
+
+  checks(): readonly Check[] {
+    const status = this.#engine.status();
+    const view = this.#engine.cluster?.view();
+    const accepting = acceptingCheck(status);
+    if (view === undefined) return [leadingCheck(status), accepting];
+    return [this.#servingCheck(status, view), accepting, failoverCheck(view)];
+  }
+
+  #servingCheck(status: NodeStatus, view: ClusterView): Check {
+    const { role, reason, epoch } = status;
+    const check = { name: 'serving', required: true, detail: `The node is ${role}: ${reason}` };
+    const isFollowing = role === 'following';
+    if (!isFollowing || view.leader !== undefined) {
+      this.#leaderless = undefined;
+      return { ...check, ok: isFollowing || role === 'leading' };
+    }
+    const nowMs = this.#nowMs();
+    if (this.#leaderless?.epoch !== epoch) this.#leaderless = { sinceMs: nowMs, epoch };
+    const forMs = nowMs - this.#leaderless.sinceMs;
+    const detail = `No leader is known for ${(forMs / 1000).toFixed(1)} s: payments are held, reads are of what is here.`;
+    return { ...check, ok: forMs < LEADERLESS_MS, detail };
+  }
+}
+
+function leadingCheck({ role, reason }: NodeStatus): Check {
+  const detail = `The node is ${role}: ${reason}`;
+  return { name: 'leading', required: true, ok: role === 'leading', detail };
+}
+
+function acceptingCheck({ impediment }: NodeStatus): Check {
+  const detail =
+    impediment === undefined
+      ? 'New payments are taken.'
+      : `New payments are not taken: ${impediment.toLowerCase()}. Reading works.`;
+  return { name: 'accepting', required: true, ok: impediment === undefined, detail };
+}
+
+function failoverCheck({ failover }: ClusterView): Check {
+  const { isOn, reason } = failover;
+  const detail = isOn ? reason : `A lost leader would not be replaced by itself: ${reason}`;
+  return { name: 'failover', required: false, ok: isOn, detail };
+}
+
+/** The node that writes, and can. */
+export function isWritableLeader({ role, impediment }: NodeStatus): boolean {
+  return role === 'leading' && impediment === undefined;
+}
+
+/**
+ * How many positions this standby is behind the highest durable one that it has heard of; undefined
+ * where it does not follow, or has heard of none.
+ */
+export function standbyLag(engine: Engine): number | undefined {
+  if (engine.status().role !== 'following') return undefined;
+  return engine.cluster?.view().members.find(({ isSelf }) => isSelf)?.lag;
+}
