@@ -16,7 +16,7 @@ import {
 } from '../base/query-frame.ts';
 import { TRANSFER_BYTES, decodeTransfer } from '../base/transfer-record.ts';
 import { AnswerUnreadable } from './problems.ts';
-import type { CallOptions } from './transport.ts';
+import type { CallOptions, ReadOptions } from './transport.ts';
 import {
   type CreateStatus,
   type JsonObject,
@@ -63,7 +63,7 @@ export type SendFrame = (
   kind: number,
   payload: Uint8Array,
   isWrite: boolean,
-  call: CallOptions | undefined,
+  call: ReadOptions | undefined,
 ) => Promise<Frame>;
 
 const LIMIT_DEFAULT = 1000;
@@ -71,7 +71,7 @@ const LIMIT_DEFAULT = 1000;
 export async function queryTransfers(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): Promise<TransferRecordsPage> {
   const frame = await send(FrameKind.queryTransfers, payloadOf(query), false, call);
   return readable(readRecordsPage(frame.payload, { withHolds: true }));
@@ -80,7 +80,7 @@ export async function queryTransfers(
 export async function queryAccounts(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): Promise<AccountsPage> {
   const frame = await send(FrameKind.queryAccounts, payloadOf(query), false, call);
   const page = readable(readRecordsPage(frame.payload, { withHolds: false }));
@@ -105,7 +105,7 @@ export function transfersOfPage(page: TransferRecordsPage): FoundTransfer[] {
 export async function* transferPages(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): AsyncGenerator<TransferRecordsPage, void, void> {
   let { after } = query;
   do {
@@ -119,7 +119,7 @@ export async function* transferPages(
 export async function* listTransfers(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): AsyncGenerator<FoundTransfer, void, void> {
   for await (const page of transferPages(send, query, call)) yield* transfersOfPage(page);
 }
@@ -128,7 +128,7 @@ export async function* listTransfers(
 export async function* listAccounts(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): AsyncGenerator<Account, void, void> {
   let { after } = query;
   do {
