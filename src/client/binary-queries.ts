@@ -6,14 +6,9 @@ import type { Account } from '../base/account.ts';
 import { type FoundTransfer, readFoundAccounts } from '../base/answers.ts';
 import type { Frame } from '../base/frame-reader.ts';
 import { ID_BYTES, writeId } from '../base/ids.ts';
+import type { ListFilter } from '../base/list-query.ts';
 import { FRAME_HEADER_BYTES, FrameKind, textFrame } from '../base/protocol.ts';
-import {
-  type ListFilter,
-  type RecordsPage,
-  encodeQuery,
-  holdOf,
-  readRecordsPage,
-} from '../base/query-frame.ts';
+import { type RecordsPage, encodeQuery, holdOf, readRecordsPage } from '../base/query-frame.ts';
 import { TRANSFER_BYTES, decodeTransfer } from '../base/transfer-record.ts';
 import { AnswerUnreadable } from './problems.ts';
 import type { CallOptions, ReadOptions } from './transport.ts';
