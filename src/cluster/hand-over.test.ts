@@ -18,7 +18,11 @@ async function withThree(
   const leader = await rig.settled();
   await rig.pass(1000);
   const standbys = THREE.filter((id) => id !== leader);
-  await body(rig, leader, standbys).finally(() => rig.stop());
+  try {
+    await body(rig, leader, standbys);
+  } finally {
+    await rig.stop();
+  }
 }
 
 /** Asks at `id`, lets time pass, and gives what came of it. */

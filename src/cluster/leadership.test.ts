@@ -19,7 +19,11 @@ async function withCluster(ids: readonly string[], body: Body): Promise<void> {
   await rig.pass(2000);
   assert.equal(rig.epoch, 1);
   const standbys = ids.filter((id) => id !== leader);
-  await body(rig, leader, standbys).finally(() => rig.stop());
+  try {
+    await body(rig, leader, standbys);
+  } finally {
+    await rig.stop();
+  }
 }
 
 const callsOf = (rig: ClusterRig): number =>
