@@ -53,7 +53,13 @@ async function simulate(seed: number): Promise<void> {
     for (let round = 0; round < 2; round++) {
       for (let count = 1 + chance.below(6); count > 0; count--) await disturb(rig, chance, ids);
       mend(rig, ids);
-      await rig.settled(SETTLES_WITHIN_MS);
+      const leader = rig.node(await rig.settled(SETTLES_WITHIN_MS));
+      const { epoch } = rig;
+      // The next loss is not mended: somebody else has to lead.
+      if (chance.chance(0.5)) leader.kill();
+      else leader.freeze();
+      const isReplaced = (): boolean => rig.epoch > epoch && rig.isSettled();
+      await rig.until(isReplaced, `somebody instead of ${leader.id}`, SETTLES_WITHIN_MS);
     }
     // What is under way still may change the leader once; then nothing happens any more.
     await rig.pass(3000);
