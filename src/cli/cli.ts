@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { releaseVersion } from '../config/release.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addCheckpointCommands } from './commands/checkpoint.ts';
+import { addClusterCommands } from './commands/cluster.ts';
 import { addHistoryCommands } from './commands/history.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addJournalCommands } from './commands/journal.ts';
@@ -71,7 +72,11 @@ export function makeProgram(io: Io, run: Run): Command {
     .version(releaseVersion())
     .option('--json', 'results as JSON on stdout')
     .option('--data <folder>', "the node's data folder (HOLDFAST_DATA; ./holdfast-data)")
-    .option('--url <url>', 'the node to talk to (HOLDFAST_URL; what runs on the data folder)')
+    .option(
+      '--url <url>',
+      'the node to talk to (HOLDFAST_URL; what runs on the data folder); several: again or by comma',
+      (url: string, before?: readonly string[]) => [...(before ?? []), url],
+    )
     .option('--key-file <file>', 'file with the API key (HOLDFAST_API_KEY; <data>/api-key)')
     .option('--ca <file>', 'certificates (PEM) to trust for https (HOLDFAST_CA_FILE)')
     .option('--deadline <seconds>', 'how long to go on trying (10)')
@@ -87,6 +92,7 @@ export function makeProgram(io: Io, run: Run): Command {
     .exitOverride();
   addUpCommand(program, run);
   addStatusCommand(program, run);
+  addClusterCommands(program, run);
   addAccountCommands(program, run);
   addTransferCommands(program, run);
   addPostingCommands(program, run);

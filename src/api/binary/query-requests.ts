@@ -5,9 +5,9 @@ import { encodeAccount } from '../../base/account-record.ts';
 import { type FoundTransfer, foundTransfersFrame } from '../../base/answers.ts';
 import type { Frame } from '../../base/frame-reader.ts';
 import { LOOKUP_IDS_MAX } from '../../base/limits.ts';
+import type { ListQuery } from '../../base/list-query.ts';
 import { FRAME_HEADER_BYTES, newFrame, paddedBytes } from '../../base/protocol.ts';
 import {
-  type ListQuery,
   PAGE_HEAD_BYTES,
   PAGE_RECORD_BYTES,
   QUERY_BYTES,
@@ -88,7 +88,7 @@ export function lookupTransfers({ payload }: Frame, engine: Engine): Request {
   };
 }
 
-function readQuery(payload: Uint8Array): ListQuery {
+export function readQuery(payload: Uint8Array): ListQuery {
   if (payload.byteLength !== QUERY_BYTES) {
     const detail = `A question has ${QUERY_BYTES} bytes, not ${payload.byteLength}.`;
     throw new ApiProblem('frame_malformed', { detail });

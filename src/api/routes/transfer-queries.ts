@@ -2,12 +2,14 @@
 // mark of their maker. What the ledger does not remember any more comes from the history.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { HOLD_STATES } from '../../base/answers.ts';
 import { formatId, parseId } from '../../base/ids.ts';
 import { TRANSFER_BYTES, decodeTransfer } from '../../base/transfer-record.ts';
 import type { DomainState } from '../../domain/domain.ts';
 import { findAccount } from '../../domain/queries.ts';
-import { HOLD_STATES, type TransferPage } from '../../history/contract.ts';
+import type { TransferPage } from '../../history/contract.ts';
 import { type Context, readBooks, sendJson, withinDeadline } from '../context.ts';
+import { waitsForWish } from '../freshness.ts';
 import { pageOfTransfers } from '../history-pages.ts';
 import { knownTransfers } from '../known-transfers.ts';
 import { lookupText } from '../output.ts';
@@ -15,25 +17,30 @@ import { textOf } from '../posting-acts.ts';
 import { ApiProblem, inputProblem } from '../problems.ts';
 import { type QueryParameters, readListQuery } from '../query-input.ts';
 import { AccountTransfersQuery, TransfersQuery } from '../query-schemas.ts';
-import { NoQuery, TransferLookupRequest } from '../schemas.ts';
+import { ReadQuery, TransferLookupRequest } from '../schemas.ts';
 
 type Ids = { readonly ids: readonly string[] };
 
 export function transferQueryRoutes(app: FastifyInstance, context: Context): void {
+  const preHandler = waitsForWish(context);
   app.post(
     '/v1/transfers/lookup',
-    { schema: { querystring: NoQuery, body: TransferLookupRequest } },
+    { schema: { querystring: ReadQuery, body: TransferLookupRequest }, preHandler },
     (request, reply) => lookupTransfers(context, request, reply),
   );
-  app.get('/v1/transfers/:id', { schema: { querystring: NoQuery } }, (request, reply) =>
-    getTransfer(context, request, reply),
+  app.get(
+    '/v1/transfers/:id',
+    { schema: { querystring: ReadQuery }, preHandler },
+    (request, reply) => getTransfer(context, request, reply),
   );
-  app.get('/v1/transfers', { schema: { querystring: TransfersQuery } }, (request, reply) =>
-    listTransfers(context, request, reply, undefined),
+  app.get(
+    '/v1/transfers',
+    { schema: { querystring: TransfersQuery }, preHandler },
+    (request, reply) => listTransfers(context, request, reply, undefined),
   );
   app.get(
     '/v1/accounts/:id/transfers',
-    { schema: { querystring: AccountTransfersQuery } },
+    { schema: { querystring: AccountTransfersQuery }, preHandler },
     (request, reply) => listTransfers(context, request, reply, knownAccount(context, request)),
   );
 }
