@@ -20,6 +20,7 @@ import {
   FORWARDED_BYTES_MAX,
   FORWARDED_COMMANDS_MAX,
   encodeForwarded,
+  giveBackQuestion,
 } from './forwarded-commands.ts';
 import { WaitingAnswers } from './waiting-answers.ts';
 
@@ -187,12 +188,14 @@ export class Forwarder {
     const question: Question = { tickets, isSettled: false, unanswered: [] };
     this.#questions.push(question);
     this.#unsettled++;
-    this.#options.peers
-      .ask(this.#askedId, PEER_QUESTIONS.forward, encodeForwarded(tickets), this.#asking.signal)
-      .then(
-        (answer) => this.#answered(question, answer),
-        (error: unknown) => this.#failed(question, error),
-      );
+    const bytes = encodeForwarded(tickets);
+    this.#options.peers.ask(this.#askedId, PEER_QUESTIONS.forward, bytes, this.#asking.signal).then(
+      (answer) => {
+        giveBackQuestion(bytes);
+        this.#answered(question, answer);
+      },
+      (error: unknown) => this.#failed(question, error),
+    );
   }
 
   #answered(question: Question, answer: Uint8Array): void {
