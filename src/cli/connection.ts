@@ -3,6 +3,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { namedNodes, runningNodes } from '../config/data-folder.ts';
 import type { Client } from '../client/http-client.ts';
 import { ExitCode } from './exit-codes.ts';
 import { CliFailure, usageFailure } from './failure.ts';
@@ -15,6 +16,16 @@ export type Target = { readonly url: string; readonly key: string };
 
 export function dataFolder(io: Io, options: GlobalOptions): string {
   return options.data ?? given(io.environment['HOLDFAST_DATA']) ?? DATA_FOLDER_DEFAULT;
+}
+
+/** For what is a node's own, offline. */
+export const NODE_OPTION = ['--node <name>', 'of one of several nodes'] as const;
+
+export function nodeFolder(io: Io, options: GlobalOptions & { readonly node?: string }): string {
+  const folder = dataFolder(io, options);
+  if (options.node === undefined) return folder;
+  if (namedNodes(folder).includes(options.node)) return join(folder, 'nodes', options.node);
+  throw usageFailure(`There is no node "${options.node}" in ${folder}.`);
 }
 
 export async function connect(io: Io, options: GlobalOptions): Promise<Client> {
@@ -49,7 +60,10 @@ export async function findTarget(io: Io, options: GlobalOptions): Promise<Target
   return { url, key: await findKey(io, options, folder) };
 }
 
+/** Of the node alone, or of any that runs; a note of one that was killed is the last resort. */
 async function runningUrl(folder: string): Promise<string> {
+  const [running] = runningNodes(folder);
+  if (running !== undefined) return running.url;
   const file = join(folder, 'node.json');
   const text = await readIfThere(file);
   if (text === undefined) {
