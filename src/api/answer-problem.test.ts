@@ -9,7 +9,10 @@ import { answerBrokenHttp, problemOf } from './answer-problem.ts';
 /** What a client reads when its connection breaks with this error code. */
 async function answerTo(code: string): Promise<string> {
   const server = createServer((socket: Socket) => {
-    answerBrokenHttp(Object.assign(new Error('broken'), { code }), socket, 'req_1');
+    answerBrokenHttp(Object.assign(new Error('broken'), { code }), socket, {
+      requestId: 'req_1',
+      node: '',
+    });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');

@@ -37,14 +37,16 @@ export function problemOf(error: unknown): ApiProblem {
   return new ApiProblem(asked ? 'request_malformed' : 'internal_error');
 }
 
-export function sendProblem(reply: FastifyReply, problem: ApiProblem): void {
+/** `applied` is where this node stands, for a problem that names no position of its own. */
+export function sendProblem(reply: FastifyReply, problem: ApiProblem, applied?: number): void {
   const { code, options } = problem;
+  const position = options.position ?? applied;
   const { status, retryAfterSeconds } = problemKind(code);
   reply.code(status).header('Content-Type', CONTENT_TYPE);
   if (status === 401) reply.header('WWW-Authenticate', 'Bearer realm="holdfast"');
   if (retryAfterSeconds !== undefined) reply.header('Retry-After', retryAfterSeconds);
   if (options.allow !== undefined) reply.header('Allow', options.allow);
-  if (options.position !== undefined) reply.header('Holdfast-Position', options.position);
+  if (position !== undefined) reply.header('Holdfast-Position', position);
   reply.send(JSON.stringify(problemDocument(code, reply.request.id, options)));
 }
 
@@ -52,7 +54,7 @@ export function sendProblem(reply: FastifyReply, problem: ApiProblem): void {
 export function answerBrokenHttp(
   error: NodeJS.ErrnoException,
   socket: Socket,
-  requestId: string,
+  { requestId, node }: { readonly requestId: string; readonly node: string },
 ): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
@@ -64,7 +66,7 @@ export function answerBrokenHttp(
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n` +
       `Content-Type: ${CONTENT_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`,
+      `Request-Id: ${requestId}\r\n${node === '' ? '' : `Holdfast-Node: ${node}\r\n`}Connection: close\r\n\r\n${body}`,
   );
 }
 

@@ -8,12 +8,16 @@ import type { DomainState } from '../domain/domain.ts';
 import { refusalByNumber } from '../domain/refusals.ts';
 import type { Engine, NodeRole, SubmitResult } from '../engine/contract.ts';
 import { ApiProblem } from './problems.ts';
+import type { Signature } from './signature.ts';
 
 export type Context = {
   readonly engine: Engine;
   /** A request waits so long for its outcome; then the answer is `outcome_unknown`. */
   readonly outcomeWaitMs: number;
   readonly metricsText: () => Promise<string>;
+  readonly signature: Signature;
+  /** Notes what people did to the cluster. */
+  readonly log: (fields: object, message: string) => void;
 };
 
 export type Reading = { readonly state: DomainState; readonly position: number };
@@ -28,7 +32,7 @@ export type JsonAnswer = {
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Roles whose state is the books at a position, and not something half restored. */
-const READING_ROLES: ReadonlySet<NodeRole> = new Set(['following', 'leading', 'draining']);
+export const READING_ROLES: ReadonlySet<NodeRole> = new Set(['following', 'leading', 'draining']);
 
 /** The state to read from, and its position. Reading needs no leader and no room in the journal. */
 export function readBooks(context: Pick<Context, 'engine'>): Reading {
@@ -101,8 +105,12 @@ export function sendJson(
  * The same, written by Node alone: for the short road. The framework would look at each header
  * again and measure the text. It must be ASCII.
  */
-export function sendJsonBare(reply: FastifyReply, { status, position, text }: JsonAnswer): void {
-  reply.raw.writeHead(status, [
+export function sendJsonBare(
+  reply: FastifyReply,
+  { status, position, text }: JsonAnswer,
+  signature: readonly string[],
+): void {
+  const headers = [
     'request-id',
     reply.request.id,
     'content-type',
@@ -111,7 +119,8 @@ export function sendJsonBare(reply: FastifyReply, { status, position, text }: Js
     String(position),
     'content-length',
     String(text.length),
-  ]);
+  ];
+  reply.raw.writeHead(status, signature.length === 0 ? headers : [...headers, ...signature]);
   reply.raw.end(text, 'latin1');
 }
 

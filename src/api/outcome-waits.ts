@@ -10,6 +10,7 @@ import type { FastifyReply } from 'fastify';
 import type { Command } from '../domain/commands.ts';
 import type { Asked, Engine, SubmitResult, Waiter } from '../engine/contract.ts';
 import { type JsonAnswer, sendJsonBare } from './context.ts';
+import type { Signature } from './signature.ts';
 
 type Outcome =
   | { readonly kind: 'accepted'; readonly result: SubmitResult }
@@ -19,6 +20,7 @@ export type OutcomeWaitsOptions = {
   readonly engine: Engine;
   /** A request waits so long; then it hears that the outcome is unknown. */
   readonly outcomeWaitMs: number;
+  readonly signature: Signature;
   /** The answer; what it throws is sent as a problem. */
   readonly answer: (record: Uint8Array<ArrayBuffer>, result: SubmitResult) => JsonAnswer;
 };
@@ -32,7 +34,8 @@ export class OutcomeWaits {
   readonly #answerAll = (): void => {
     const told = this.#told;
     this.#told = [];
-    for (const wait of told) this.#answer(wait);
+    const signature = this.#options.signature();
+    for (const wait of told) this.#answer(wait, signature);
   };
 
   constructor(options: OutcomeWaitsOptions) {
@@ -63,10 +66,10 @@ export class OutcomeWaits {
     this.#told.push(wait);
   }
 
-  #answer({ reply, record, outcome }: Wait): void {
+  #answer({ reply, record, outcome }: Wait, signature: readonly string[]): void {
     try {
       if (outcome?.kind === 'accepted') {
-        sendJsonBare(reply, this.#options.answer(record, outcome.result));
+        sendJsonBare(reply, this.#options.answer(record, outcome.result), signature);
       } else {
         reply.send(outcome?.error);
       }

@@ -2,19 +2,22 @@
 
 import type { DomainState } from '../domain/domain.ts';
 import { counts, findLedger, ledgerTotals } from '../domain/queries.ts';
-import type { NodeStatus } from '../engine/contract.ts';
+import type { Engine } from '../engine/contract.ts';
 import type { HistoryStatus } from '../history/contract.ts';
+import { leaderJson } from './cluster-text.ts';
+import { readBooks } from './context.ts';
 
-/** `state` is undefined while there are no books yet. */
-export function statusText(
-  status: NodeStatus,
-  history: HistoryStatus,
-  state: DomainState | undefined,
-): string {
+/** Answered in every role: a node that is not ready is the one that people ask about. */
+export function statusText(engine: Engine): string {
+  const status = engine.status();
+  const view = engine.cluster?.view();
+  const state = booksState(engine);
   return JSON.stringify({
+    node: view?.self ?? null,
     role: status.role,
     reason: status.reason,
     role_since: new Date(status.roleSinceMs).toISOString(),
+    leader: view === undefined ? null : leaderJson(view),
     cluster_id: status.clusterId,
     timeline: status.timeline,
     epoch: status.epoch,
@@ -26,9 +29,18 @@ export function statusText(
     },
     queue: { commands: status.queuedCommands, bytes: status.queuedBytes },
     impediment: status.impediment?.toLowerCase() ?? null,
-    history: historyOf(history),
+    history: historyOf(engine.history.status()),
     books: state === undefined ? null : booksOf(state),
   });
+}
+
+/** Undefined while there are no books yet. */
+function booksState(engine: Engine): DomainState | undefined {
+  try {
+    return readBooks({ engine }).state;
+  } catch {
+    return undefined;
+  }
 }
 
 function historyOf({ complete, reason, transfers, position, runs, bytes }: HistoryStatus) {

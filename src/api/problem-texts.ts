@@ -146,6 +146,10 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
     text: 'Only a transfer that moved money can be reverted: an immediate one, or the post of a hold.',
     action: 'Void a hold that is still held; revert the post of one that was posted.',
   },
+  node_runs_alone: {
+    text: 'This node runs alone: there is no cluster to look into or to steer.',
+    action: 'Ask a node of a cluster; `holdfast up --nodes 3` starts one.',
+  },
   request_too_slow: {
     text: 'The request did not arrive completely in time.',
     action: 'Send it again with the same ids.',

@@ -21,6 +21,7 @@ const FIELDS = {
   order: text('newest or oldest first; newest'),
   limit: text('elements of a page, 1 to 1000; 100'),
   cursor: text('next of the page before'),
+  consistency: text('local or strong; local'),
 } satisfies TProperties;
 
 const ledger = text('number of a ledger');
@@ -31,6 +32,9 @@ export const AccountTransfersQuery = Type.Object(
   { side: text('debit or credit; both'), ledger, ...FIELDS },
   STRICT,
 );
+
+/** Terms of leadership. */
+export const TermsQuery = Type.Object({ limit: text('terms, 1 to 1000; 20') }, STRICT);
 
 function pageOf(name: 'accounts' | 'transfers', item: TSchema) {
   const next = Type.Union([Type.String(), Type.Null()]);

@@ -20,7 +20,7 @@ function documentedRoutes(): string[] {
 test('the table of the reference is the list of routes', async () => {
   await using node = createFakeNode();
   const { app } = node.server;
-  const routes = ['GET /livez', 'GET /readyz'];
+  const routes = ['GET /leader', 'GET /livez', 'GET /readyz', 'GET /replica'];
   for (const route of routes) {
     assert.ok(app.hasRoute({ method: 'GET', url: route.slice('GET '.length) }));
   }

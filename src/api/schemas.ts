@@ -117,6 +117,12 @@ export const LedgerRequest = Type.Object(
 /** For routes without query parameters; a misspelt or misplaced one must not be ignored. */
 export const NoQuery = Type.Object({}, STRICT);
 
+/** For routes that read and have no other query parameters. */
+export const ReadQuery = Type.Object(
+  { consistency: Type.Optional(Type.String({ description: 'local or strong; local' })) },
+  STRICT,
+);
+
 function listOf<Item extends TSchema>(item: Item, max: number) {
   return Type.Array(item, { minItems: 1, maxItems: max });
 }

@@ -91,7 +91,7 @@ test('an unknown address is 404, a known one under another method is 405 with Al
     ['DELETE', `/v1/ledgers/${LEDGER}`, 'GET, HEAD, PUT'],
     // Lookups and batches stand where an id could stand.
     ['DELETE', '/v1/transfers/batch', 'GET, HEAD, POST'],
-    ['DELETE', '/livez', 'GET, HEAD'],
+    ['DELETE', '/livez', 'GET, HEAD, OPTIONS'],
   ];
   for (const [method, url, methods] of allow) {
     const { status, headers, body } = await call(node, method, url);

@@ -13,16 +13,19 @@ import type { CheckpointControl, Engine } from '../engine/contract.ts';
 import { answerBrokenHttp, problemOf, sendProblem } from './answer-problem.ts';
 import { type KeyCheck, createKeyCheck } from './auth.ts';
 import { type BodyBudget, createBodyBudget } from './body-budget.ts';
-import type { Context } from './context.ts';
+import { type Context, READING_ROLES } from './context.ts';
 import { ApiProblem, inputProblem } from './problems.ts';
 import { accountQueryRoutes } from './routes/account-queries.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { checkpointRoutes } from './routes/checkpoints.ts';
-import { probeRoutes, statusRoutes } from './routes/health.ts';
+import { clusterRoutes } from './routes/cluster.ts';
+import { statusRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledgers.ts';
 import { postingRoutes } from './routes/postings.ts';
+import { probeRoutes } from './routes/probes.ts';
 import { transferQueryRoutes } from './routes/transfer-queries.ts';
 import { transferRoutes } from './routes/transfers.ts';
+import { signatureOf } from './signature.ts';
 import { readStrictJson } from './strict-json.ts';
 import { rememberRoutes } from './unrouted.ts';
 
@@ -36,14 +39,18 @@ declare module 'fastify' {
 /** What of a logger this door uses; pino's loggers are such. */
 export type ApiLogger = { error(fields: object, message: string): void };
 
+type HttpLogger = ApiLogger & { info(fields: object, message: string): void };
+
 export type HttpServerOptions = {
   readonly engine: Engine;
   readonly apiKey: string;
+  /** This node's name in its cluster; left out or '' = it runs alone. */
+  readonly node?: string;
   /** Without it requests for checkpoints are answered `not_ready`. */
   readonly checkpoints?: CheckpointControl;
   /** The text of /metrics. */
   readonly metricsText: () => Promise<string>;
-  readonly logger: ApiLogger;
+  readonly logger: HttpLogger;
   /** PEM; with it the door speaks HTTPS and nothing else. */
   readonly tls?: TlsFiles | undefined;
   /** How long a request waits for its outcome before the answer is `outcome_unknown`. */
@@ -78,6 +85,7 @@ const SLOW_LOOK_MS = 5000;
 const TLS_HANDSHAKE_MS = 10_000;
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 const KEYED_PATH_PATTERN = /^\/(v1|metrics)(\/|$)/;
+const NODE_HEADER = 'Holdfast-Node';
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const app = createApp(options);
@@ -87,6 +95,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     engine: options.engine,
     outcomeWaitMs: options.outcomeWaitMs ?? OUTCOME_WAIT_MS_DEFAULT,
     metricsText: options.metricsText,
+    signature: signatureOf(options.node ?? '', options.engine),
+    log: (fields, message) => options.logger.info(fields, message),
   };
   const budget = createBodyBudget({
     bodyBytesMax: options.bodyBytesMax ?? HTTP_BODY_BYTES_MAX,
@@ -135,9 +145,12 @@ function createApp(options: HttpServerOptions): FastifyInstance {
     return503OnClosing: false,
     genReqId: requestIdOf,
     requestIdHeader: false,
-    clientErrorHandler: (error, socket) => answerBrokenHttp(error, socket, newRequestId()),
+    clientErrorHandler: (error, socket) =>
+      answerBrokenHttp(error, socket, { requestId: newRequestId(), node: options.node ?? '' }),
     frameworkErrors: (error, request, reply) => {
       reply.header('Request-Id', request.id);
+      if (options.node !== undefined && options.node !== '')
+        reply.header(NODE_HEADER, options.node);
       sendProblem(reply, problemOf(error));
     },
     ajv: {
@@ -161,8 +174,10 @@ type RouteParts = {
 
 function addRoutes({ app, context, checkKey, budget, options }: RouteParts): void {
   const unrouted = rememberRoutes(app);
+  const { node = '' } = options;
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('Request-Id', request.id);
+    if (node !== '') reply.header(NODE_HEADER, node);
     if (!request.is404) return done();
     const path = request.url.split('?', 1)[0]!;
     return done(
@@ -175,6 +190,7 @@ function addRoutes({ app, context, checkKey, budget, options }: RouteParts): voi
       next(keyProblem(request) ?? encodingProblem(request) ?? budget.take(request, reply)),
     );
     keyed.addHook('preValidation', (request, _reply, next) => next(bodyProblem(request)));
+    if (node !== '') sayRole(keyed, options.engine);
     ledgerRoutes(keyed, context);
     accountRoutes(keyed, context);
     accountQueryRoutes(keyed, context);
@@ -183,6 +199,7 @@ function addRoutes({ app, context, checkKey, budget, options }: RouteParts): voi
     postingRoutes(keyed, context);
     statusRoutes(keyed, context);
     checkpointRoutes(keyed, options.checkpoints);
+    clusterRoutes(keyed, context);
     done();
   });
 
@@ -190,6 +207,14 @@ function addRoutes({ app, context, checkKey, budget, options }: RouteParts): voi
     const verdict = checkKey(request.headers.authorization);
     return verdict === 'ok' ? undefined : new ApiProblem(verdict);
   }
+}
+
+/** With the answer and not before: while a payment was waited for, the role may have changed. */
+function sayRole(app: FastifyInstance, engine: Engine): void {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    reply.header('Holdfast-Role', engine.status().role);
+    done();
+  });
 }
 
 /** Nothing is unpacked here: what says that it is compressed is not read as if it were not. */
@@ -245,9 +270,24 @@ function handleErrors(app: FastifyInstance, options: HttpServerOptions): void {
     if (problem.code === 'internal_error') {
       options.logger.error({ err: error, request_id: request.id }, 'a request failed unforeseen');
     }
-    sendProblem(reply, problem);
+    sendProblem(reply, problem, positionFor(options.engine, request, problem));
     if (error instanceof AssertionFailed) stop(error);
   });
+}
+
+/** Not for strangers, and not where there are no books whose position it would be. */
+function positionFor(
+  engine: Engine,
+  request: FastifyRequest,
+  { code, options }: ApiProblem,
+): number | undefined {
+  const isStranger = code === 'key_missing' || code === 'key_wrong';
+  const path = request.url.split('?', 1)[0]!;
+  if (options.position !== undefined || isStranger || !KEYED_PATH_PATTERN.test(path)) {
+    return undefined;
+  }
+  const { role, position } = engine.status();
+  return READING_ROLES.has(role) ? position : undefined;
 }
 
 function throwOutside(error: AssertionFailed): void {

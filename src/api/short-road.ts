@@ -37,8 +37,8 @@ export function shortRoad({
   answer,
 }: ShortRoadOptions): onRequestHookHandler {
   const lengthMax = Math.min(bodyBytesMax, SHORT_BODY_BYTES_MAX);
-  const { engine, outcomeWaitMs } = context;
-  const waits = new OutcomeWaits({ engine, outcomeWaitMs, answer });
+  const { engine, outcomeWaitMs, signature } = context;
+  const waits = new OutcomeWaits({ engine, outcomeWaitMs, signature, answer });
   return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => {
     if (!isPlain(request.raw, lengthMax)) return done();
     readBody(request.raw, (body) => carryOut(reply, body));

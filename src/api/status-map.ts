@@ -195,6 +195,7 @@ export const API_STATUS = {
   ledger_not_found: 404,
   method_not_allowed: 405,
   transfer_not_reversible: 409,
+  node_runs_alone: 409,
   request_too_slow: 408,
   body_too_large: 413,
   address_too_long: 414,

@@ -53,6 +53,8 @@ export const FrameKind = {
   status: 35,
   queryTransfers: 36,
   queryAccounts: 37,
+  /** One of those above that read the books, and how fresh it must be (fresh-read.ts). */
+  freshRead: 40,
   /** Added to the kind of a request: its answer. 129 = welcome, 130 = pong. */
   answer: 128,
   problem: 254,

@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { releaseVersion } from '../config/release.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addCheckpointCommands } from './commands/checkpoint.ts';
+import { addClusterCommands } from './commands/cluster.ts';
 import { addHistoryCommands } from './commands/history.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addJournalCommands } from './commands/journal.ts';
@@ -87,6 +88,7 @@ export function makeProgram(io: Io, run: Run): Command {
     .exitOverride();
   addUpCommand(program, run);
   addStatusCommand(program, run);
+  addClusterCommands(program, run);
   addAccountCommands(program, run);
   addTransferCommands(program, run);
   addPostingCommands(program, run);

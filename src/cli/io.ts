@@ -12,6 +12,8 @@ export type Io = {
   readonly stdout: Writer;
   readonly stderr: Writer;
   readonly environment: { readonly [name: string]: string | undefined };
+  /** Asks a person and waits for a line; undefined = nobody is there (a script, a pipe). */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
 };
 
 /** A reader that has had enough (`| head`) is no failure; the node of `up` must not die of it. */
@@ -25,7 +27,21 @@ function ignoreClosedPipe(stream: NodeJS.WriteStream): void {
 export function processIo(): Io {
   ignoreClosedPipe(process.stdout);
   ignoreClosedPipe(process.stderr);
-  return { stdout: process.stdout, stderr: process.stderr, environment: process.env };
+  const { stdout, stderr, stdin, env: environment } = process;
+  const isSomebodyThere = stdin.isTTY && stderr.isTTY;
+  return { stdout, stderr, environment, ask: isSomebodyThere ? askOnTerminal : undefined };
+}
+
+/** Ctrl-D is no answer: an empty line. */
+async function askOnTerminal(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+    return await Promise.race([lines.question(question), closed]);
+  } finally {
+    lines.close();
+  }
 }
 
 /** Options that every command knows. */

@@ -8,6 +8,7 @@ import {
   TRANSFERS_PER_REQUEST_MAX,
 } from '../base/limits.ts';
 import { type IdKind, formatId } from '../base/ids.ts';
+import { type ClusterApi, clusterApi } from './http-cluster.ts';
 import {
   type HttpQuery,
   type Page,
@@ -119,6 +120,7 @@ export type Client = AsyncDisposable & {
   listTransfers(query: HttpQuery, options?: CallOptions): AsyncIterable<TransferView>;
   listAccounts(query: HttpQuery, options?: CallOptions): AsyncIterable<AccountView>;
   readonly checkpoints: CheckpointsApi;
+  readonly cluster: ClusterApi;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
   status(options?: CallOptions): Promise<JsonObject>;
   /** The node has moved: later attempts of all calls, also of waiting ones, go to this address. */
@@ -143,6 +145,7 @@ export function createClient(options: ClientOptions): Client {
     listTransfers: (query, call) => listAll(query, (at) => queryTransfers(transport, at, call)),
     listAccounts: (query, call) => listAll(query, (at) => queryAccounts(transport, at, call)),
     checkpoints: checkpointsApi(transport),
+    cluster: clusterApi(transport),
     status: async (call) => {
       const answer = await transport.send({ ...call, ...reading('/v1/status') });
       return answer.body as JsonObject;

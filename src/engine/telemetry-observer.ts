@@ -149,7 +149,7 @@ export function createTelemetryObserver(logger: Logger, metrics: Metrics): Engin
   let loggedPosition = 0;
   return {
     roleChanged(change: RoleChange): void {
-      metrics.roleChanged();
+      metrics.roleChanged(change.to);
       const fields = { event: 'role_changed', ...change };
       if (change.to === 'halted') logger.fatal(fields, `halted: ${change.reason}`);
       else logger.info(fields, `${change.from} -> ${change.to}: ${change.reason}`);

@@ -37,7 +37,7 @@ export class Metrics {
   readonly #entryBytes: Counter;
   readonly #appendSeconds: Histogram;
   readonly #entryCommands: Histogram;
-  readonly #roleChanges: Counter;
+  readonly #roleChanges: Counter<'to'>;
 
   constructor(source: MetricsSource) {
     const registers = [this.#registry];
@@ -72,9 +72,11 @@ export class Metrics {
     });
     this.#roleChanges = new Counter({
       name: 'holdfast_node_role_changes_total',
-      help: 'Changes of role since start.',
+      help: 'Changes of role since start, by the role that came.',
+      labelNames: ['to'],
       registers,
     });
+    for (const to of source.roles) this.#roleChanges.inc({ to }, 0);
     this.#registerReadings(source);
     collectDefaultMetrics({ register: this.#registry });
   }
@@ -88,6 +90,8 @@ export class Metrics {
       const settings = { name, help, labelNames: [...labelNames], registers: [] };
       if (type === 'gauge') {
         const collect = function (this: Gauge<string>): void {
+          // What was there at the last scrape may be there no more (a peer).
+          if (labelNames.length > 0) this.reset();
           for (const { labels, value } of read()) this.set(labels, value);
         };
         this.#registry.registerMetric(new Gauge<string>({ ...settings, collect }));
@@ -101,8 +105,8 @@ export class Metrics {
     }
   }
 
-  roleChanged(): void {
-    this.#roleChanges.inc();
+  roleChanged(to: string): void {
+    this.#roleChanges.inc({ to });
   }
 
   appended(entryBytes: number, commandCount: number, durationMs: number): void {

@@ -45,7 +45,10 @@ export class ServedNode implements AsyncDisposable {
       engine: this.node,
       apiKey: KEY,
       metricsText: () => Promise.resolve(''),
-      logger: { error: (_fields, message) => this.failures.push(message) },
+      logger: {
+        error: (_fields, message) => this.failures.push(message),
+        info: () => undefined,
+      },
     });
   }
 

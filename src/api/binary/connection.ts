@@ -22,6 +22,7 @@ import type { Engine, SubmitResult } from '../../engine/contract.ts';
 import { newPayloadRoom } from '../../engine/entry-room.ts';
 import { problemOf } from '../answer-problem.ts';
 import type { KeyCheck } from '../auth.ts';
+import { READING_ROLES } from '../context.ts';
 import { ApiProblem, problemDocument } from '../problems.ts';
 import type { ApiLogger } from '../server.ts';
 import type { BinaryBounds } from './bounds.ts';
@@ -254,7 +255,7 @@ export class Connection {
     this.#reader.payloadBytesMax = REQUEST_PAYLOAD_BYTES_MAX;
     const text = welcomeText({
       version: this.#version,
-      clusterId: engine.status().clusterId,
+      engine,
       idleMs: bounds.idleMs,
       requestsInFlightMax: bounds.requestsInFlightMax,
     });
@@ -366,7 +367,9 @@ export class Connection {
 
   #sendProblem({ code, options }: ApiProblem, request: number): void {
     const document = problemDocument(code, `${this.#options.name}_${request}`, options);
-    this.#send(FrameKind.problem, request, textFrame(JSON.stringify(document)));
+    // Nobody who has not shown the key hears how far the books are.
+    const place = this.#state === 'open' ? placeOf(this.#options.engine, options.position) : {};
+    this.#send(FrameKind.problem, request, textFrame(JSON.stringify({ ...document, ...place })));
   }
 
   #send(kind: number, request: number, frame: Answer): void {
@@ -423,6 +426,13 @@ export class Connection {
     this.#pending.abandonThrough(Number.POSITIVE_INFINITY);
     onClosed(this);
   }
+}
+
+/** Who answers and how far his books are: what every HTTP answer has in its headers. */
+function placeOf(engine: Engine, refusedAt: number | undefined): object {
+  const { role, position } = engine.status();
+  const at = refusedAt ?? (READING_ROLES.has(role) ? position : undefined);
+  return { ...(at !== undefined && { position: at }), role };
 }
 
 /** Below it the memory of a chunk is not worth a call. */

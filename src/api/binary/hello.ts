@@ -4,7 +4,9 @@
 import type { Frame } from '../../base/frame-reader.ts';
 import { FrameKind, PROTOCOL_VERSION, REQUEST_PAYLOAD_BYTES_MAX } from '../../base/protocol.ts';
 import { REFUSALS } from '../../domain/refusals.ts';
+import type { Engine } from '../../engine/contract.ts';
 import type { KeyCheck } from '../auth.ts';
+import { leaderJson } from '../cluster-text.ts';
 import { integerFault, isObject } from '../input-values.ts';
 import { ApiProblem, inputProblem, problemKind } from '../problems.ts';
 import { readStrictJson } from '../strict-json.ts';
@@ -44,16 +46,24 @@ export function readHello(frame: Frame, checkKey: KeyCheck): number {
 
 export type WelcomeFacts = {
   readonly version: number;
-  readonly clusterId: string;
+  readonly engine: Engine;
   readonly idleMs: number;
   readonly requestsInFlightMax: number;
 };
 
-/** What a client must know: bounds, and what each number of a refusal means. */
+/**
+ * What a client must know: who answers and who leads, bounds, and what each number of a refusal
+ * means.
+ */
 export function welcomeText(facts: WelcomeFacts): string {
+  const { clusterId, role } = facts.engine.status();
+  const view = facts.engine.cluster?.view();
   const head = JSON.stringify({
     version: facts.version,
-    cluster_id: facts.clusterId,
+    cluster_id: clusterId,
+    node: view?.self ?? null,
+    role,
+    leader: view === undefined ? null : leaderJson(view),
     idle_ms: facts.idleMs,
     requests_in_flight_max: facts.requestsInFlightMax,
     payload_bytes_max: REQUEST_PAYLOAD_BYTES_MAX,

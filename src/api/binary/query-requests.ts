@@ -88,7 +88,7 @@ export function lookupTransfers({ payload }: Frame, engine: Engine): Request {
   };
 }
 
-function readQuery(payload: Uint8Array): ListQuery {
+export function readQuery(payload: Uint8Array): ListQuery {
   if (payload.byteLength !== QUERY_BYTES) {
     const detail = `A question has ${QUERY_BYTES} bytes, not ${payload.byteLength}.`;
     throw new ApiProblem('frame_malformed', { detail });

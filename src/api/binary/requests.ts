@@ -19,6 +19,7 @@ import { batchText, ledgerText } from '../output.ts';
 import { statusText } from '../output-status.ts';
 import { ApiProblem } from '../problems.ts';
 import { createPosting, revertPosting, revertTransfer, setFrozen } from './act-requests.ts';
+import { freshRead } from './fresh-reads.ts';
 import { assertWholeRecords, idsOf, jsonOf } from './payloads.ts';
 import { lookupTransfers, queryAccounts, queryTransfers } from './query-requests.ts';
 import type { Answer, Request } from './request.ts';
@@ -39,7 +40,7 @@ export function readRequest(frame: Frame, engine: Engine): Request {
     case FrameKind.listLedgers:
       return { kind: 'answer', answer: ledgers(engine) };
     case FrameKind.status:
-      return { kind: 'answer', answer: status(engine) };
+      return { kind: 'answer', answer: textFrame(statusText(engine)) };
     case FrameKind.freezeAccount:
       return setFrozen(frame, engine, true);
     case FrameKind.unfreezeAccount:
@@ -54,6 +55,8 @@ export function readRequest(frame: Frame, engine: Engine): Request {
       return queryTransfers(frame, engine);
     case FrameKind.queryAccounts:
       return queryAccounts(frame, engine);
+    case FrameKind.freshRead:
+      return freshRead(frame, engine, (inside) => readRequest(inside, engine));
     default:
       throw new ApiProblem('frame_kind_unknown', {
         detail: `There is no request of kind ${frame.kind}.`,
@@ -111,15 +114,4 @@ function ledgers(engine: Engine): Answer {
   const { state, position } = readBooks({ engine });
   const texts = listLedgers(state).map(ledgerText);
   return textFrame(`{"position":${position},"ledgers":[${texts.join(',')}]}`);
-}
-
-/** Answered in every role: a node that is not ready is the one that people ask about. */
-function status(engine: Engine): Answer {
-  const now = engine.status();
-  const history = engine.history.status();
-  try {
-    return textFrame(statusText(now, history, readBooks({ engine }).state));
-  } catch {
-    return textFrame(statusText(now, history, undefined));
-  }
 }

@@ -5,14 +5,14 @@ import { assert } from '../../base/assert.ts';
 import { findLedger } from '../../domain/queries.ts';
 import { pageOfAccounts } from '../account-pages.ts';
 import { type Context, sendJson, withinDeadline } from '../context.ts';
+import { waitsForWish } from '../freshness.ts';
 import { accountText } from '../output.ts';
 import { type QueryParameters, readListQuery } from '../query-input.ts';
 import { AccountsQuery } from '../query-schemas.ts';
 
 export function accountQueryRoutes(app: FastifyInstance, context: Context): void {
-  app.get('/v1/accounts', { schema: { querystring: AccountsQuery } }, (request, reply) =>
-    listAccounts(context, request, reply),
-  );
+  const reading = { schema: { querystring: AccountsQuery }, preHandler: waitsForWish(context) };
+  app.get('/v1/accounts', reading, (request, reply) => listAccounts(context, request, reply));
 }
 
 async function listAccounts(context: Context, request: FastifyRequest, reply: FastifyReply) {

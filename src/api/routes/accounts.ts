@@ -16,22 +16,24 @@ import {
   sendJson,
   submit,
 } from '../context.ts';
+import { waitsForWish } from '../freshness.ts';
 import { readAccount, readAccounts, readNothing } from '../input.ts';
 import { accountText, batchText, lookupText } from '../output.ts';
 import { ApiProblem, inputProblem } from '../problems.ts';
-import { AccountLookupRequest, NoQuery } from '../schemas.ts';
+import { AccountLookupRequest, NoQuery, ReadQuery } from '../schemas.ts';
 
 type Ids = { readonly ids: readonly string[] };
 
 export function accountRoutes(app: FastifyInstance, context: Context): void {
   const schema = { querystring: NoQuery };
+  const reading = { schema: { querystring: ReadQuery }, preHandler: waitsForWish(context) };
   app.post('/v1/accounts', { schema }, (request, reply) => postAccount(context, request, reply));
   app.post('/v1/accounts/batch', { schema }, (request, reply) =>
     postAccounts(context, request, reply),
   );
   app.post(
     '/v1/accounts/lookup',
-    { schema: { ...schema, body: AccountLookupRequest } },
+    { ...reading, schema: { ...reading.schema, body: AccountLookupRequest } },
     (request, reply) => lookupAccounts(context, request, reply),
   );
   for (const verb of ['freeze', 'unfreeze'] as const) {
@@ -41,7 +43,7 @@ export function accountRoutes(app: FastifyInstance, context: Context): void {
       (request, reply) => freezeAccount(context, request, reply, verb === 'freeze'),
     );
   }
-  app.get('/v1/accounts/:id', { schema }, (request, reply) => getAccount(context, request, reply));
+  app.get('/v1/accounts/:id', reading, (request, reply) => getAccount(context, request, reply));
 }
 
 async function postAccount(context: Context, request: FastifyRequest, reply: FastifyReply) {

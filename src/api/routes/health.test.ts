@@ -1,8 +1,7 @@
-// Probes and status: what a load balancer, a person and Prometheus see in each state of the node.
+// Status and metrics: what a person and Prometheus see in each state of the node.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Engine, NodeRole } from '../../engine/contract.ts';
 import {
   LEDGER,
   accountId,
@@ -13,49 +12,6 @@ import {
 } from '../testing/fake-node.ts';
 
 const NO_KEY = { authorization: '' };
-
-test('livez answers without key, in every role, and does not touch the engine', async () => {
-  const untouchable = new Proxy({} as Engine, {
-    get: (_target, name) => assert.fail(`${String(name)} was touched`),
-  });
-  await using node = createFakeNode({ engine: untouchable });
-  const { status, body } = await call(node, 'GET', '/livez', undefined, NO_KEY);
-  assert.equal(status, 200);
-  assert.deepEqual(body, { live: true });
-});
-
-test('readyz is 200 only when the node leads and takes payments', async () => {
-  await using node = createFakeNode();
-  const roles: NodeRole[] = [
-    'starting',
-    'recovering',
-    'following',
-    'draining',
-    'halted',
-    'stopped',
-  ];
-  for (const role of roles) {
-    node.engine.role = role;
-    const { status, body } = await call(node, 'GET', '/readyz', undefined, NO_KEY);
-    assert.equal(status, 503, role);
-    assert.equal(body.ready, false);
-    assert.equal(body.checks[0].ok, false);
-    assert.match(body.checks[0].detail, new RegExp(role));
-  }
-  node.engine.role = 'leading';
-  node.engine.impediment = 'JOURNAL_FULL';
-  const full = await call(node, 'GET', '/readyz', undefined, NO_KEY);
-  assert.equal(full.status, 503);
-  assert.deepEqual(
-    full.body.checks.map((check: { ok: boolean }) => check.ok),
-    [true, false],
-  );
-  assert.match(full.body.checks[1].detail, /journal_full/);
-  node.engine.impediment = undefined;
-  const ready = await call(node, 'GET', '/readyz', undefined, NO_KEY);
-  assert.equal(ready.status, 200);
-  assert.equal(ready.body.ready, true);
-});
 
 test('a node whose disk is full is still readable', async () => {
   await using node = await createBookedNode();

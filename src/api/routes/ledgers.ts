@@ -5,9 +5,10 @@ import { ledgersCommand } from '../../domain/commands.ts';
 import { findLedger, listLedgers } from '../../domain/queries.ts';
 import { CREATED, isSuccess } from '../../domain/refusals.ts';
 import { type Context, readBooks, refusalProblem, sendJson, submit } from '../context.ts';
+import { waitsForWish } from '../freshness.ts';
 import { ledgerText } from '../output.ts';
 import { ApiProblem, inputProblem } from '../problems.ts';
-import { LedgerRequest, NoQuery } from '../schemas.ts';
+import { LedgerRequest, NoQuery, ReadQuery } from '../schemas.ts';
 
 type LedgerBody = { readonly currency: string; readonly exponent: number };
 type Params = { readonly ledger: string };
@@ -19,10 +20,9 @@ export function ledgerRoutes(app: FastifyInstance, context: Context): void {
   app.put('/v1/ledgers/:ledger', { schema: { ...schema, body: LedgerRequest } }, (request, reply) =>
     putLedger(context, request, reply),
   );
-  app.get('/v1/ledgers', { schema }, (_request, reply) => getLedgers(context, reply));
-  app.get('/v1/ledgers/:ledger', { schema }, (request, reply) =>
-    getLedger(context, request, reply),
-  );
+  const reading = { schema: { querystring: ReadQuery }, preHandler: waitsForWish(context) };
+  app.get('/v1/ledgers', reading, (_request, reply) => getLedgers(context, reply));
+  app.get('/v1/ledgers/:ledger', reading, (request, reply) => getLedger(context, request, reply));
 }
 
 async function putLedger(context: Context, request: FastifyRequest, reply: FastifyReply) {

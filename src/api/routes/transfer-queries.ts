@@ -8,6 +8,7 @@ import type { DomainState } from '../../domain/domain.ts';
 import { findAccount } from '../../domain/queries.ts';
 import { HOLD_STATES, type TransferPage } from '../../history/contract.ts';
 import { type Context, readBooks, sendJson, withinDeadline } from '../context.ts';
+import { waitsForWish } from '../freshness.ts';
 import { pageOfTransfers } from '../history-pages.ts';
 import { knownTransfers } from '../known-transfers.ts';
 import { lookupText } from '../output.ts';
@@ -15,25 +16,30 @@ import { textOf } from '../posting-acts.ts';
 import { ApiProblem, inputProblem } from '../problems.ts';
 import { type QueryParameters, readListQuery } from '../query-input.ts';
 import { AccountTransfersQuery, TransfersQuery } from '../query-schemas.ts';
-import { NoQuery, TransferLookupRequest } from '../schemas.ts';
+import { ReadQuery, TransferLookupRequest } from '../schemas.ts';
 
 type Ids = { readonly ids: readonly string[] };
 
 export function transferQueryRoutes(app: FastifyInstance, context: Context): void {
+  const preHandler = waitsForWish(context);
   app.post(
     '/v1/transfers/lookup',
-    { schema: { querystring: NoQuery, body: TransferLookupRequest } },
+    { schema: { querystring: ReadQuery, body: TransferLookupRequest }, preHandler },
     (request, reply) => lookupTransfers(context, request, reply),
   );
-  app.get('/v1/transfers/:id', { schema: { querystring: NoQuery } }, (request, reply) =>
-    getTransfer(context, request, reply),
+  app.get(
+    '/v1/transfers/:id',
+    { schema: { querystring: ReadQuery }, preHandler },
+    (request, reply) => getTransfer(context, request, reply),
   );
-  app.get('/v1/transfers', { schema: { querystring: TransfersQuery } }, (request, reply) =>
-    listTransfers(context, request, reply, undefined),
+  app.get(
+    '/v1/transfers',
+    { schema: { querystring: TransfersQuery }, preHandler },
+    (request, reply) => listTransfers(context, request, reply, undefined),
   );
   app.get(
     '/v1/accounts/:id/transfers',
-    { schema: { querystring: AccountTransfersQuery } },
+    { schema: { querystring: AccountTransfersQuery }, preHandler },
     (request, reply) => listTransfers(context, request, reply, knownAccount(context, request)),
   );
 }

@@ -11,6 +11,7 @@ import type {
   Engine,
   NodeRole,
   NodeStatus,
+  ReadWish,
   SubmitResult,
   Waiter,
 } from '../../engine/contract.ts';
@@ -31,10 +32,11 @@ export function askBySubmitting(submit: Engine['submit'], command: Command, wait
 }
 
 export class FakeEngine implements Engine {
-  readonly cluster: ClusterControl | undefined = undefined;
+  cluster: ClusterControl | undefined = undefined;
   readonly #books: DomainState = createState();
   readonly history = new MemoryHistory();
   role: NodeRole = 'leading';
+  epoch = 1;
   impediment: OperationalCode | undefined = undefined;
   /** Thrown by the next submits while it is set. */
   failure: Error | undefined = undefined;
@@ -43,6 +45,9 @@ export class FakeEngine implements Engine {
   /** true = the node halts right behind the next outcome: the books cannot be read any more. */
   haltsNext = false;
   #halted = false;
+  /** What readers asked for, and what they wait for. */
+  readonly wishes: ReadWish[] = [];
+  catchesUp: (signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   submitted = 0;
   aborted = 0;
   #position = 0;
@@ -53,9 +58,10 @@ export class FakeEngine implements Engine {
     return this.#books;
   }
 
-  /** Has caught up whatever is wished. */
-  catchUp(): Promise<void> {
-    return Promise.resolve();
+  /** Has caught up whatever is wished, unless a test holds it back. */
+  catchUp(wish: ReadWish, signal: AbortSignal): Promise<void> {
+    this.wishes.push(wish);
+    return this.catchesUp(signal);
   }
 
   submit(command: Command, signal: AbortSignal): Promise<SubmitResult> {
@@ -87,7 +93,7 @@ export class FakeEngine implements Engine {
       roleSinceMs: FAKE_TIME_MS,
       clusterId: '0'.repeat(32),
       timeline: 1,
-      epoch: 1,
+      epoch: this.epoch,
       position: this.#position,
       journalFirst: 1,
       journalLast: this.#position,
@@ -109,21 +115,23 @@ export class FakeEngine implements Engine {
 export type FakeNode = {
   readonly engine: FakeEngine;
   readonly server: HttpServer;
-  /** What was logged as an error. */
+  /** What was logged as an error, and what as information. */
   readonly logged: unknown[];
+  readonly noted: unknown[];
 } & AsyncDisposable;
 
 export function createFakeNode(options: Partial<HttpServerOptions> = {}): FakeNode {
   const engine = new FakeEngine();
   const logged: unknown[] = [];
+  const noted: unknown[] = [];
   const server = createHttpServer({
     engine,
     apiKey: FAKE_API_KEY,
     metricsText: () => Promise.resolve('# HELP holdfast_test A test.\n'),
-    logger: { error: (fields) => logged.push(fields) },
+    logger: { error: (fields) => logged.push(fields), info: (fields) => noted.push(fields) },
     ...options,
   });
-  return { engine, server, logged, [Symbol.asyncDispose]: () => server.close() };
+  return { engine, server, logged, noted, [Symbol.asyncDispose]: () => server.close() };
 }
 
 export type Answer = {
@@ -136,7 +144,7 @@ export type Answer = {
 /** A request with key and JSON body, without a socket; a string body is sent as it is. */
 export async function call(
   node: FakeNode,
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD' | 'OPTIONS',
   url: string,
   body?: unknown,
   headers: { readonly [name: string]: string } = {},

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { formatDecimal } from '../../base/money.ts';
 import type { JsonObject } from '../../client/wire.ts';
+import { objectOf, textOf } from '../cluster-view.ts';
 import { connect } from '../connection.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { Output } from '../output.ts';
@@ -11,7 +12,7 @@ import type { Run } from '../run.ts';
 export function addStatusCommand(program: Command, run: Run): void {
   program
     .command('status')
-    .description('role, epoch, journal position and books of the node')
+    .description('name, role, leader, epoch, journal position and books of the node')
     .action(
       run<object>(async ({ io, options }) => {
         const output = new Output(io, options);
@@ -36,9 +37,10 @@ const BOOKS_COLUMNS = [
 ] as const;
 
 function showStatus(output: Output, url: string, status: JsonObject): void {
-  const { books, ...rest } = status;
+  const { books, node, leader, ...rest } = status;
   const { ledgers, ...otherBooks } = (books ?? {}) as JsonObject;
-  output.pairs([['node', url], ...flatten('', { ...rest, books: otherBooks })]);
+  const others = flatten('', { ...rest, books: otherBooks });
+  output.pairs([...whoAndWhere(url, node, leader), ...others]);
   const rows = (Array.isArray(ledgers) ? ledgers : []).map(readTotals).filter(isUsed);
   if (rows.length === 0) return;
   output.line('');
@@ -50,6 +52,17 @@ function showStatus(output: Output, url: string, status: JsonObject): void {
       ...figures.map((minor) => formatDecimal(minor, exponent)),
     ]),
   );
+}
+
+/** A node that runs alone has no name, and nobody else could lead. */
+function whoAndWhere(url: string, node: unknown, leader: unknown): [string, string][] {
+  if (typeof node !== 'string') return [['node', url]];
+  const { name, url: address } = objectOf(leader);
+  const leads = name === node ? 'this node' : `${textOf(name)} at ${textOf(address)}`;
+  return [
+    ['node', `${node} at ${url}`],
+    ['leader', name === undefined ? 'none known: payments are held' : leads],
+  ];
 }
 
 type Totals = {

@@ -11,6 +11,8 @@ export type Seen = { readonly exitCode: number; readonly stdout: string; readonl
 export type RunOptions = {
   readonly environment?: Readonly<Record<string, string>>;
   readonly isTTY?: boolean;
+  /** What a person says who is asked; left out = nobody is there. */
+  readonly answer?: string;
 };
 
 export async function runSeen(
@@ -28,6 +30,7 @@ export async function runSeen(
     stdout: writer('stdout'),
     stderr: writer('stderr'),
     environment: options.environment ?? {},
+    ask: options.answer === undefined ? undefined : () => Promise.resolve(options.answer!),
   });
   return { exitCode, ...written };
 }

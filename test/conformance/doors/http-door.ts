@@ -26,7 +26,7 @@ export function serve(engine: StampedEngine): HttpServer {
     engine,
     apiKey: KEY,
     metricsText: () => Promise.resolve(''),
-    logger: { error: (fields) => assert.fail(JSON.stringify(fields)) },
+    logger: { error: (fields) => assert.fail(JSON.stringify(fields)), info: () => undefined },
   });
 }
 

@@ -1,0 +1,119 @@
+// Whether this node should be given requests, as load balancers ask: ready at all, the leader, a
+// standby that is close behind. Found from what the node knows already; nothing is asked of others.
+
+import type { ClusterView } from '../cluster/contract.ts';
+import type { Engine, NodeStatus } from '../engine/contract.ts';
+
+export type Check = {
+  readonly name: string;
+  readonly ok: boolean;
+  /** False: worth knowing, and no reason to send requests elsewhere. */
+  readonly required: boolean;
+  readonly detail: string;
+};
+
+/**
+ * A standby that knows no leader holds payments and sends them on when there is one. That is over
+ * within a second as a rule; after so long nobody should be sent here any more.
+ */
+const LEADERLESS_MS = 3000;
+
+/** Ten seconds of a busy leader or so. */
+const READY_LAG_MAX = 10_000;
+
+export class Readiness {
+  readonly #engine: Engine;
+  readonly #nowMs: () => number;
+  /** Since when no leader is known, and the epoch then: a later one was led by somebody. */
+  #leaderless: { readonly sinceMs: number; readonly epoch: number } | undefined;
+
+  constructor(engine: Engine, nowMs: () => number = () => performance.now()) {
+    this.#engine = engine;
+    this.#nowMs = nowMs;
+  }
+
+  checks(): readonly Check[] {
+    const status = this.#engine.status();
+    const view = this.#engine.cluster?.view();
+    if (view === undefined) return [leadingCheck(status), acceptingCheck(status)];
+    return [
+      this.#servingCheck(status, view),
+      acceptingCheck(status, view),
+      closeCheck(status, view),
+      failoverCheck(view),
+    ];
+  }
+
+  #servingCheck(status: NodeStatus, view: ClusterView): Check {
+    const { role, reason, epoch } = status;
+    const check = { name: 'serving', required: true, detail: `The node is ${role}: ${reason}` };
+    const isFollowing = role === 'following';
+    if (!isFollowing || view.leader !== undefined) {
+      this.#leaderless = undefined;
+      return { ...check, ok: isFollowing || role === 'leading' };
+    }
+    const nowMs = this.#nowMs();
+    if (this.#leaderless?.epoch !== epoch) this.#leaderless = { sinceMs: nowMs, epoch };
+    const forMs = nowMs - this.#leaderless.sinceMs;
+    const detail = `No leader is known for ${(forMs / 1000).toFixed(1)} s: payments are held, reads are of what is here.`;
+    return { ...check, ok: forMs < LEADERLESS_MS, detail };
+  }
+}
+
+function leadingCheck({ role, reason }: NodeStatus): Check {
+  const detail = `The node is ${role}: ${reason}`;
+  return { name: 'leading', required: true, ok: role === 'leading', detail };
+}
+
+/**
+ * What keeps the leader from taking payments keeps everybody from it: no reason to send requests
+ * elsewhere, and reading works.
+ */
+function acceptingCheck({ impediment, role }: NodeStatus, view?: ClusterView): Check {
+  const leader = view?.members.find(({ isLeader, isSelf }) => isLeader && !isSelf);
+  const theirs = role === 'following' ? (leader?.state?.impediment ?? '') : '';
+  const reason = (impediment ?? theirs).toLowerCase();
+  const whose = impediment === undefined ? ` by the leader` : '';
+  const detail =
+    reason === ''
+      ? 'New payments are taken.'
+      : `New payments are not taken${whose}: ${reason}. Reading works.`;
+  return {
+    name: 'accepting',
+    required: impediment !== undefined || theirs === '',
+    ok: reason === '',
+    detail,
+  };
+}
+
+/** Who pays at a standby that is far behind hears of it only when that has come so far. */
+function closeCheck({ role }: NodeStatus, view: ClusterView): Check {
+  const lag = role === 'following' ? (ownLag(view) ?? 0) : 0;
+  const detail = `It is ${lag} positions behind; at most ${READY_LAG_MAX} are close enough.`;
+  return { name: 'close', required: true, ok: lag <= READY_LAG_MAX, detail };
+}
+
+function failoverCheck({ failover }: ClusterView): Check {
+  const { isOn, reason } = failover;
+  const detail = isOn ? reason : `A lost leader would not be replaced by itself: ${reason}`;
+  return { name: 'failover', required: false, ok: isOn, detail };
+}
+
+/** The node that writes, and can. */
+export function isWritableLeader({ role, impediment }: NodeStatus): boolean {
+  return role === 'leading' && impediment === undefined;
+}
+
+/**
+ * How many positions this standby is behind the highest durable one that it has heard of; undefined
+ * where it does not follow, or has heard of none.
+ */
+export function standbyLag(engine: Engine): number | undefined {
+  if (engine.status().role !== 'following') return undefined;
+  const view = engine.cluster?.view();
+  return view === undefined ? undefined : ownLag(view);
+}
+
+function ownLag({ members }: ClusterView): number | undefined {
+  return members.find(({ isSelf }) => isSelf)?.lag;
+}
