@@ -35,6 +35,7 @@ test('wrong usage exits 2, says so on stderr, and suggests what was meant', asyn
     [['account', 'get', 'x'], /"x" is not an account id/],
     [['transfer', 'get', '17'], /"17" is not a transfer id/],
     [['--url', 'nowhere', 'status'], /is not a URL/],
+    [['--url', 'http://127.0.0.1:1,', 'status'], /"" is not a URL/],
     [['--deadline', '0', '--url', 'http://127.0.0.1:1', 'status'], /--deadline 0/],
     [['journal', 'show', '--from', '0'], /--from 0/],
   ];
@@ -190,6 +191,21 @@ test('flag wins over environment, environment over data folder', async () => {
   const { exitCode } = await runSeen(['status', ...flags], { environment: wrong });
   assert.equal(exitCode, 0);
   assert.equal(bench.node.seen.length, 1);
+});
+
+test('of several nodes the one that answers is talked to', async () => {
+  await using bench = await CliBench.start();
+  const nowhere = 'http://127.0.0.1:1';
+  const keyFile = join(bench.folder, 'api-key');
+  const { url } = bench.node;
+  const environment = { HOLDFAST_URL: `${nowhere}, ${url}` };
+  for (const flags of [[], ['--url', nowhere, '--url', url], ['--url', `${nowhere},${url}`]]) {
+    const { exitCode } = await runSeen(['status', '--key-file', keyFile, ...flags], {
+      environment,
+    });
+    assert.equal(exitCode, 0);
+  }
+  assert.equal(bench.node.seen.length, 3);
 });
 
 test('with --json errors are JSON on stderr and stdout stays empty', async () => {

@@ -72,7 +72,11 @@ export function makeProgram(io: Io, run: Run): Command {
     .version(releaseVersion())
     .option('--json', 'results as JSON on stdout')
     .option('--data <folder>', "the node's data folder (HOLDFAST_DATA; ./holdfast-data)")
-    .option('--url <url>', 'the node to talk to (HOLDFAST_URL; what runs on the data folder)')
+    .option(
+      '--url <url>',
+      'the node to talk to (HOLDFAST_URL; what runs on the data folder); several: again or by comma',
+      (url: string, before?: readonly string[]) => [...(before ?? []), url],
+    )
     .option('--key-file <file>', 'file with the API key (HOLDFAST_API_KEY; <data>/api-key)')
     .option('--ca <file>', 'certificates (PEM) to trust for https (HOLDFAST_CA_FILE)')
     .option('--deadline <seconds>', 'how long to go on trying (10)')

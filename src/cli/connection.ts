@@ -1,4 +1,4 @@
-// Which node a command talks to, and with which key. Flag before environment before what the node
+// Which nodes a command talks to, and with which key. Flag before environment before what the node
 // has written into its data folder. The key is never a flag: command lines are public on a machine.
 
 import { readFile } from 'node:fs/promises';
@@ -12,10 +12,14 @@ import type { GlobalOptions, Io } from './io.ts';
 const DATA_FOLDER_DEFAULT = './holdfast-data';
 const DEADLINE_SECONDS_DEFAULT = 10;
 
-export type Target = { readonly url: string; readonly key: string };
+export type Target = {
+  /** The preferred node first. */
+  readonly url: readonly string[];
+  readonly key: string;
+};
 
 export function dataFolder(io: Io, options: GlobalOptions): string {
-  return options.data ?? given(io.environment['HOLDFAST_DATA']) ?? DATA_FOLDER_DEFAULT;
+  return options.data ?? present(io.environment['HOLDFAST_DATA']) ?? DATA_FOLDER_DEFAULT;
 }
 
 /** For what is a node's own, offline. */
@@ -38,7 +42,7 @@ export async function connect(io: Io, options: GlobalOptions): Promise<Client> {
 
 /** The certificates that an https node's is checked with, beside those of the runtime. */
 async function findAuthority(io: Io, options: GlobalOptions): Promise<string | undefined> {
-  const file = options.ca ?? given(io.environment['HOLDFAST_CA_FILE']);
+  const file = options.ca ?? present(io.environment['HOLDFAST_CA_FILE']);
   if (file === undefined) return undefined;
   const text = await readIfThere(file);
   if (text?.includes('-----BEGIN CERTIFICATE-----') === true) return text;
@@ -53,17 +57,20 @@ async function findAuthority(io: Io, options: GlobalOptions): Promise<string | u
 
 export async function findTarget(io: Io, options: GlobalOptions): Promise<Target> {
   const folder = dataFolder(io, options);
-  const url = options.url ?? given(io.environment['HOLDFAST_URL']) ?? (await runningUrl(folder));
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw usageFailure(`"${url}" is not a URL of a node.`, 'It looks like http://127.0.0.1:7400.');
+  const given = options.url ?? present(io.environment['HOLDFAST_URL']);
+  const text = given === undefined ? await runningUrl(folder) : [given].flat().join(',');
+  const url = text.split(',').map((one) => one.trim());
+  for (const one of url) {
+    if (URL.canParse(one) && /^https?:$/.test(new URL(one).protocol)) continue;
+    throw usageFailure(`"${one}" is not a URL of a node.`, 'It looks like http://127.0.0.1:7400.');
   }
   return { url, key: await findKey(io, options, folder) };
 }
 
-/** Of the node alone, or of any that runs; a note of one that was killed is the last resort. */
+/** Of all that run there, with commas; a note of one that was killed is the last resort. */
 async function runningUrl(folder: string): Promise<string> {
-  const [running] = runningNodes(folder);
-  if (running !== undefined) return running.url;
+  const running = runningNodes(folder);
+  if (running.length > 0) return running.map(({ url }) => url).join(',');
   const file = join(folder, 'node.json');
   const text = await readIfThere(file);
   if (text === undefined) {
@@ -92,7 +99,7 @@ async function runningUrl(folder: string): Promise<string> {
 
 async function findKey(io: Io, options: GlobalOptions, folder: string): Promise<string> {
   if (options.keyFile !== undefined) return readKey(options.keyFile);
-  return given(io.environment['HOLDFAST_API_KEY']) ?? readKey(join(folder, 'api-key'));
+  return present(io.environment['HOLDFAST_API_KEY']) ?? readKey(join(folder, 'api-key'));
 }
 
 async function readKey(file: string): Promise<string> {
@@ -131,6 +138,6 @@ function deadlineSeconds(options: GlobalOptions): number {
   throw usageFailure(`--deadline ${text} is not a number of seconds from 1 to 99999.`);
 }
 
-function given(value: string | undefined): string | undefined {
+function present(value: string | undefined): string | undefined {
   return value === '' ? undefined : value;
 }

@@ -46,7 +46,8 @@ async function askOnTerminal(question: string): Promise<string> {
 
 /** Options that every command knows. */
 export type GlobalOptions = {
-  readonly url?: string;
+  /** As given, each a URL or several with commas. */
+  readonly url?: readonly string[];
   readonly keyFile?: string;
   readonly ca?: string;
   readonly data?: string;

@@ -1,18 +1,22 @@
 // Calls over the binary protocol, each sent until it is answered or its deadline comes. A retry
 // sends the very same bytes, so the ids in them make it safe: the ledger answers `exists` for what
 // was done before. Retried are lost connections and the problems 429 and 502 to 504; everything
-// else that the node says is final.
+// else that the node says is final. Where several nodes are known all calls move together to the
+// next one (node-choice.ts) when a connection is lost, silent or ends with a goodbye, or when the
+// node answers 502 to 504 or not at all; what it still answers on the connection that was left
+// counts.
 
 import type { Frame } from '../base/frame-reader.ts';
 import { FrameKind } from '../base/protocol.ts';
+import { Lane } from './binary-lane.ts';
 import {
-  Link,
   assertNodeUrl,
   type RefusalKind,
   type TlsOptions,
   type Welcome,
   problemOfFrame,
 } from './binary-link.ts';
+import { NodeChoice, type NodePlace } from './node-choice.ts';
 import {
   AnswerUnreadable,
   ApiProblem,
@@ -20,16 +24,18 @@ import {
   OutcomeUnknown,
   mayHaveHappened,
 } from './problems.ts';
-import { RequestTable } from './request-table.ts';
 
 export type BinaryCallsOptions = {
   readonly urls: readonly string[];
+  readonly spread: boolean;
   readonly key: string;
   readonly tls: TlsOptions | undefined;
   readonly inFlightMax: number;
   readonly waitingMax: number;
-  readonly connectMsMax: number;
-  readonly silentMsMax: number;
+  readonly connectMsMax: number | undefined;
+  readonly silentMsMax: number | undefined;
+  /** Of one attempt, where there are several nodes; doubled when all of them were too slow. */
+  readonly attemptMsMax: number;
   /** First wait before connecting or sending again; doubled each time, half of it jitter. */
   readonly backoffMs: number;
   readonly backoffMsMax: number;
@@ -56,8 +62,12 @@ type Call = {
   readonly waiter: CallWaiter;
   /** On the clock of `performance.now`. */
   readonly endsMs: number;
+  /** When the present attempt counts as lost. */
+  lostMs: number;
   onAbort: (() => void) | undefined;
   attempts: number;
+  /** Attempts that were lost or answered with 502 to 504. */
+  failures: number;
   /** It may have been executed without an answer. */
   unknown: boolean;
   cause: unknown;
@@ -75,39 +85,48 @@ export type BinaryCounters = {
 };
 
 const SWEEP_MS = 20;
-const AGAIN_STATUS = new Set([429, 502, 503, 504]);
+const BUSY_STATUS = 429;
+const AGAIN_STATUS = new Set([BUSY_STATUS, 502, 503, 504]);
 const AUTHORISATION_STATUS = new Set([401, 403]);
+const LIMITS_OF_ONE = { connectMsMax: 5_000, silentMsMax: 15_000 };
+/** A node that is frozen must be found out while there is time for the next one. */
+const LIMITS_OF_SEVERAL = { connectMsMax: 1_000, silentMsMax: 1_000 };
+const CONNECT_DOUBLINGS_MAX = 5;
 
 export class BinaryCalls {
   readonly counters: BinaryCounters = { calls: 0, attempts: 0, unknowns: 0, connections: 0 };
   readonly #options: BinaryCallsOptions;
-  readonly #inFlight = new RequestTable<Call>();
+  readonly #nodes: NodeChoice;
   readonly #refusals = new Map<number, RefusalKind>();
   #waiting: Call[] = [];
   #delayed: Call[] = [];
-  #link: Link | undefined;
-  #isLeaving = false;
-  #isClosed = false;
-  #urlIndex = 0;
+  #lane: Lane<Call> | undefined;
+  readonly #left = new Set<Lane<Call>>();
+  #url: string;
+  /** Nodes that failed since one worked, or since the last pause. */
+  readonly #tried = new Set<NodePlace>();
+  /** Times that all nodes failed, and that one did, since one worked. */
+  #rounds = 0;
   #failures = 0;
   #connectNotBeforeMs = 0;
   #lastCause: unknown = new Error('not connected yet');
-  #inFlightMax: number;
+  #isClosed = false;
   #sweeping: NodeJS.Timeout | undefined;
 
   constructor(options: BinaryCallsOptions) {
-    if (options.urls.length === 0) throw new RangeError('A client wants at least one address.');
     for (const url of options.urls) assertNodeUrl(url);
     this.#options = options;
-    this.#inFlightMax = options.inFlightMax;
+    this.#nodes = new NodeChoice(options.urls, { spread: options.spread });
+    this.#url = this.#nodes.urls[0]!;
   }
 
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#lanes().reduce((sum, { inFlight }) => sum + inFlight, 0);
   }
 
+  /** Of the node that was connected with last. */
   get url(): string {
-    return this.#options.urls[this.#urlIndex % this.#options.urls.length]!;
+    return this.#url;
   }
 
   /** What the node calls this number; it told so before it used it. */
@@ -133,8 +152,10 @@ export class BinaryCalls {
       asked,
       waiter,
       endsMs: performance.now() + asked.deadlineMs,
+      lostMs: Infinity,
       onAbort: undefined,
       attempts: 0,
+      failures: 0,
       unknown: false,
       cause: undefined,
       notBeforeMs: 0,
@@ -152,7 +173,8 @@ export class BinaryCalls {
   /** Idempotent. Calls that are still trying end as if their deadline had come. */
   close(): void {
     this.#isClosed = true;
-    const inFlight = this.#inFlight.takeAll(() => true);
+    const lanes = this.#lanes();
+    const inFlight = lanes.flatMap((lane) => lane.take(() => true));
     const calls = [...inFlight, ...this.#waiting, ...this.#delayed];
     this.#waiting = [];
     this.#delayed = [];
@@ -160,94 +182,154 @@ export class BinaryCalls {
     for (const call of calls) this.#giveUp(call, undefined);
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
-    this.#link?.end(new Error('The client is closed.'));
+    for (const lane of lanes) lane.end(new Error('The client is closed.'));
   }
 
   #pump(): void {
-    const link = this.#link;
-    if (link === undefined) {
+    const lane = this.#lane;
+    if (lane === undefined) {
       this.#connect();
       return;
     }
-    if (!link.isOpen || this.#isLeaving) return;
     let taken = 0;
-    while (taken < this.#waiting.length && this.#inFlight.size < this.#inFlightMax) {
+    while (taken < this.#waiting.length && lane.hasRoom) {
       const call = this.#waiting[taken++]!;
-      if (!call.isSettled) this.#send(link, call);
+      if (call.isSettled) continue;
+      call.attempts++;
+      this.counters.attempts++;
+      if (this.#nodes.count > 1) call.lostMs = this.#lostMs(call);
+      lane.send(call, call.asked.kind, call.asked.payload);
     }
     if (taken === this.#waiting.length) this.#waiting.length = 0;
     else if (taken > 0) this.#waiting = this.#waiting.slice(taken);
   }
 
-  #send(link: Link, call: Call): void {
-    call.attempts++;
-    this.counters.attempts++;
-    link.send(call.asked.kind, this.#inFlight.add(call), call.asked.payload);
+  /** Soon enough that a node which never answers leaves time for the others. */
+  #lostMs({ endsMs, failures }: Call): number {
+    const nowMs = performance.now();
+    const { count } = this.#nodes;
+    const shareMs = (endsMs - nowMs) / (count - (failures % count));
+    const ownMs = this.#options.attemptMsMax * 2 ** Math.floor(failures / count);
+    return nowMs + Math.min(ownMs, shareMs);
   }
 
   #connect(): void {
-    if (this.#isClosed || performance.now() < this.#connectNotBeforeMs) return;
+    const nowMs = performance.now();
+    if (this.#isClosed || nowMs < this.#connectNotBeforeMs) return;
     this.counters.connections++;
-    this.#isLeaving = false;
+    const place = this.#nodes.next(this.#tried);
     try {
-      this.#link = this.#openLink();
+      this.#lane = this.#openLane(place);
     } catch (error) {
       // A certificate or a key that cannot be read: said to the calls, like every other reason.
-      this.#lost(error);
+      this.#lastCause = error;
+      this.#nodeFailed(place, nowMs, false);
     }
   }
 
-  #openLink(): Link {
-    const { key, tls, connectMsMax, silentMsMax } = this.#options;
-    return new Link({
-      url: this.url,
+  #openLane(place: NodePlace): Lane<Call> {
+    const { key, tls, inFlightMax } = this.#options;
+    const isOne = this.#nodes.count === 1;
+    const limits = isOne ? LIMITS_OF_ONE : LIMITS_OF_SEVERAL;
+    const { connectMsMax = limits.connectMsMax, silentMsMax = limits.silentMsMax } = this.#options;
+    // Where all nodes are slow none must be out of reach.
+    const doublings = isOne ? 0 : Math.min(this.#rounds, CONNECT_DOUBLINGS_MAX);
+    return new Lane({
+      place,
       key,
       tls,
-      connectMsMax,
+      inFlightMax,
+      connectMsMax: connectMsMax * 2 ** doublings,
       silentMsMax,
-      onWelcome: (welcome) => this.#welcomed(welcome),
-      onFrame: (frame) => this.#answered(frame),
-      onGoodbye: () => this.#leave(),
-      onLost: (cause) => this.#lost(cause),
+      onWelcome: (welcome) => this.#welcomed(place, welcome),
+      onAnswer: (call, frame, lane) => this.#answered(call, frame, lane),
+      onGoodbye: (lane) => this.#leave(lane),
+      onLost: (lane, cause) => this.#lost(lane, cause),
     });
   }
 
-  #welcomed({ refusals, requestsInFlightMax }: Welcome): void {
-    this.#failures = 0;
-    this.#inFlightMax = Math.min(this.#options.inFlightMax, requestsInFlightMax);
+  #welcomed({ url }: NodePlace, { refusals }: Welcome): void {
+    this.#url = url;
     for (const refusal of refusals) this.#refusals.set(refusal.number, refusal);
     this.#pump();
   }
 
   /** Nothing new on this connection; it ends when what is under way has been answered. */
-  #leave(): void {
-    this.#isLeaving = true;
-    if (this.#inFlight.size === 0) this.#link?.end(new Error('the node said goodbye'));
+  #leave(lane: Lane<Call>): void {
+    if (lane !== this.#lane) return;
+    this.#lane = undefined;
+    this.#left.add(lane);
+    this.#nodeFailed(lane.place, lane.startedMs, false);
+    lane.leave();
+    if (this.#waiting.length > 0) this.#pump();
   }
 
-  #answered(frame: Frame): void {
-    const call = this.#inFlight.take(frame.request);
-    if (call === undefined) return;
-    if (frame.kind === FrameKind.problem) this.#refused(call, problemOfFrame(frame));
-    else if (frame.kind === call.asked.kind + FrameKind.answer) {
-      if (this.#settle(call)) call.waiter.answered(frame);
-    } else {
-      this.#fail(call, new AnswerUnreadable(`The answer has the kind ${frame.kind}.`));
+  #answered(call: Call, frame: Frame, lane: Lane<Call>): void {
+    if (frame.kind === FrameKind.problem) this.#refused(call, problemOfFrame(frame), lane);
+    else {
+      this.#worked(lane);
+      if (frame.kind === call.asked.kind + FrameKind.answer) {
+        if (this.#settle(call)) call.waiter.answered(frame);
+      } else {
+        this.#fail(call, new AnswerUnreadable(`The answer has the kind ${frame.kind}.`));
+      }
     }
-    if (this.#isLeaving) this.#leave();
-    else if (this.#waiting.length > 0) this.#pump();
+    if (this.#waiting.length > 0) this.#pump();
   }
 
-  #refused(call: Call, problem: ApiProblem): void {
-    if (call.isSettled) return;
-    if (!AGAIN_STATUS.has(problem.status)) {
+  #refused(call: Call, problem: ApiProblem, lane: Lane<Call>): void {
+    const { status } = problem;
+    if (status < 500) this.#worked(lane);
+    if (!AGAIN_STATUS.has(status)) {
       this.#fail(call, this.#finalProblem(call, problem));
       return;
     }
+    if (call.isSettled) return;
     if (mayHaveHappened(problem)) this.#mayHaveBeenDone(call);
     call.cause = problem;
-    call.notBeforeMs = performance.now() + this.#backoffMs(call.attempts);
+    if (status === BUSY_STATUS) {
+      this.#delay(call, call.attempts);
+      return;
+    }
+    const isAtOnce = this.#again(call);
+    // Each move leaves a connection behind; there are never more of them than nodes.
+    if (isAtOnce && this.#left.size < this.#nodes.count) this.#leave(lane);
+  }
+
+  /** Another attempt: at once while there are nodes that it has not met, else after a pause. */
+  #again(call: Call): boolean {
+    call.failures++;
+    const rounds = call.failures / this.#nodes.count;
+    const isAtOnce = !Number.isInteger(rounds);
+    if (isAtOnce) this.#waiting.unshift(call);
+    else this.#delay(call, rounds);
+    return isAtOnce;
+  }
+
+  #delay(call: Call, times: number): void {
+    call.notBeforeMs = performance.now() + this.#backoffMs(times);
     this.#delayed.push(call);
+  }
+
+  #worked(lane: Lane<Call>): void {
+    lane.hasAnswered = true;
+    this.#nodes.worked(lane.place);
+    if (this.#failures === 0 || lane !== this.#lane) return;
+    this.#failures = 0;
+    this.#rounds = 0;
+    this.#tried.clear();
+  }
+
+  /** The next connection is made to the next node, after a pause where all have failed. */
+  #nodeFailed(place: NodePlace, sinceMs: number, isAtOnce: boolean): void {
+    this.#nodes.failed(place, sinceMs);
+    this.#failures++;
+    this.#connectNotBeforeMs = 0;
+    if (isAtOnce) return;
+    this.#tried.add(place);
+    if (this.#nodes.left(this.#tried) > 0) return;
+    this.#tried.clear();
+    this.#connectNotBeforeMs = performance.now() + this.#backoffMs(++this.#rounds);
   }
 
   /** A 5xx of a write decides nothing, nor does a key that is refused after an unknown attempt. */
@@ -258,28 +340,35 @@ export class BinaryCalls {
     return undecided ? new OutcomeUnknown(call.attempts, problem) : problem;
   }
 
-  #lost(cause: unknown): void {
-    this.#link = undefined;
-    this.#lastCause = cause;
-    const lost = this.#inFlight.takeAll(() => true).filter(isOpen);
-    for (const call of lost) {
-      this.#mayHaveBeenDone(call);
-      call.cause = cause;
+  #lost(lane: Lane<Call>, cause: unknown): void {
+    const wasLeft = this.#left.delete(lane);
+    const lost = lane.take(() => true);
+    for (const call of lost.toReversed()) this.#lostAttempt(call, cause);
+    if (!wasLeft) {
+      this.#lane = undefined;
+      this.#lastCause = cause;
+      if (isFinal(cause)) {
+        this.#failAll(cause);
+        return;
+      }
+      // A connection that worked is made again at once where there is no other node.
+      const isAtOnce = lane.hasAnswered && this.#nodes.count === 1;
+      this.#nodeFailed(lane.place, lane.startedMs, isAtOnce);
     }
-    this.#waiting = [...lost, ...this.#waiting];
-    if (cause instanceof ApiProblem && !AGAIN_STATUS.has(cause.status) && !cause.retryable) {
-      const calls = [...this.#waiting, ...this.#delayed];
-      this.#waiting = [];
-      this.#delayed = [];
-      for (const call of calls) this.#fail(call, this.#finalProblem(call, cause));
-      return;
-    }
-    this.#failures++;
-    this.#urlIndex++;
-    // The first attempt after a connection that worked is made at once, at the next address.
-    const waitMs = this.#failures === 1 ? 0 : this.#backoffMs(this.#failures - 1);
-    this.#connectNotBeforeMs = performance.now() + waitMs;
-    if (waitMs === 0 && this.#waiting.length > 0) this.#pump();
+    if (this.#waiting.length > 0) this.#pump();
+  }
+
+  #lostAttempt(call: Call, cause: unknown): void {
+    this.#mayHaveBeenDone(call);
+    call.cause = cause;
+    this.#again(call);
+  }
+
+  #failAll(problem: ApiProblem): void {
+    const calls = [...this.#waiting, ...this.#delayed];
+    this.#waiting = [];
+    this.#delayed = [];
+    for (const call of calls) this.#fail(call, this.#finalProblem(call, problem));
   }
 
   #sweep(): void {
@@ -289,9 +378,15 @@ export class BinaryCalls {
       this.#delayed = this.#delayed.filter((call) => call.notBeforeMs > nowMs);
       this.#waiting.push(...due);
     }
-    for (const call of this.#inFlight.takeAll(({ endsMs }) => endsMs <= nowMs)) {
-      this.#mayHaveBeenDone(call);
-      this.#giveUp(call, undefined);
+    for (const lane of this.#lanes()) {
+      for (const call of lane.take(({ endsMs }) => endsMs <= nowMs)) {
+        this.#mayHaveBeenDone(call);
+        this.#giveUp(call, undefined);
+      }
+      const late = lane.take(({ lostMs }) => lostMs <= nowMs);
+      for (const call of late) this.#lostAttempt(call, new Error('no answer in time'));
+      if (late.length > 0 && this.#left.size < this.#nodes.count) this.#leave(lane);
+      lane.endIfDone();
     }
     for (const calls of [this.#waiting, this.#delayed]) {
       for (const call of calls) if (call.endsMs <= nowMs) this.#giveUp(call, undefined);
@@ -299,14 +394,15 @@ export class BinaryCalls {
     this.#waiting = this.#waiting.filter(isOpen);
     this.#delayed = this.#delayed.filter(isOpen);
     if (this.#waiting.length > 0) this.#pump();
-    if (this.#waiting.length + this.#delayed.length + this.#inFlight.size > 0) return;
+    if (this.#waiting.length + this.#delayed.length + this.inFlight > 0) return;
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
   }
 
   #aborted(call: Call): void {
-    for (const found of this.#inFlight.takeAll((other) => other === call)) {
-      this.#mayHaveBeenDone(found);
+    for (const lane of this.#lanes()) {
+      for (const found of lane.take((other) => other === call)) this.#mayHaveBeenDone(found);
+      lane.endIfDone();
     }
     this.#giveUp(call, call.asked.signal);
   }
@@ -319,7 +415,7 @@ export class BinaryCalls {
       this.#fail(call, new OutcomeUnknown(call.attempts, signal?.reason ?? cause));
     } else if (signal?.aborted === true) this.#fail(call, signal.reason);
     else if (cause instanceof ApiProblem) this.#fail(call, cause);
-    else this.#fail(call, new NodeUnavailable(this.url, attempts, cause));
+    else this.#fail(call, new NodeUnavailable(this.#nodes.urls.join(', '), attempts, cause));
   }
 
   #mayHaveBeenDone(call: Call): void {
@@ -342,11 +438,20 @@ export class BinaryCalls {
     return true;
   }
 
+  #lanes(): Lane<Call>[] {
+    return this.#lane === undefined ? [...this.#left] : [this.#lane, ...this.#left];
+  }
+
   #backoffMs(attempts: number): number {
     const { backoffMs, backoffMsMax } = this.#options;
     const fullMs = Math.min(backoffMsMax, backoffMs * 2 ** (attempts - 1));
     return fullMs / 2 + (Math.random() * fullMs) / 2;
   }
+}
+
+/** The node does not want this client, and will not the next time. */
+function isFinal(cause: unknown): cause is ApiProblem {
+  return cause instanceof ApiProblem && !AGAIN_STATUS.has(cause.status) && !cause.retryable;
 }
 
 function isOpen(call: Call): boolean {

@@ -65,8 +65,10 @@ import {
 } from './wire.ts';
 
 export type BinaryClientOptions = {
-  /** holdfast://host:port, or holdfasts:// for TLS; several = tried one after the other. */
+  /** holdfast://host:port, or holdfasts:// for TLS; several = the preferred node first. */
   readonly url: string | readonly string[];
+  /** Begin at one of them chosen at random, so that many clients use all nodes; false. */
+  readonly spread?: boolean;
   readonly key: string;
   readonly tls?: TlsOptions;
   /** How long a call goes on trying. */
@@ -79,8 +81,15 @@ export type BinaryClientOptions = {
   readonly gatherTransfersMax?: number;
   /** How long single transfers gather; 0 = what comes in the same turn of the loop. */
   readonly gatherMs?: number;
+  /** From the first packet to the welcome: 5 s, with several nodes 1 s and growing. */
   readonly connectMsMax?: number;
+  /** A node that says nothing for so long, not even to pings, is left: 15 s, with several 1 s. */
   readonly silentMsMax?: number;
+  /**
+   * With several nodes: a request that has no answer for so long goes to the next one; 3 s, doubled
+   * when all of them were too slow. What is left of the deadline is shared among the nodes.
+   */
+  readonly attemptMsMax?: number;
   readonly backoffMs?: number;
   readonly backoffMsMax?: number;
 };
@@ -161,16 +170,18 @@ export type BinaryClient = AsyncDisposable & {
   close(): Promise<void>;
 };
 
-type Defaults = Required<Omit<BinaryClientOptions, 'url' | 'key' | 'tls'>>;
+type Defaults = Required<
+  Omit<BinaryClientOptions, 'url' | 'key' | 'tls' | 'connectMsMax' | 'silentMsMax'>
+>;
 
 const DEFAULTS: Defaults = {
+  spread: false,
+  attemptMsMax: 3_000,
   deadlineMs: 30_000,
   inFlightMax: 256,
   waitingMax: 100_000,
   gatherTransfersMax: TRANSFERS_PER_REQUEST_MAX,
   gatherMs: 0,
-  connectMsMax: 5_000,
-  silentMsMax: 15_000,
   backoffMs: 25,
   backoffMsMax: 1_000,
 };
@@ -197,6 +208,8 @@ class Client implements BinaryClient {
       ...options,
       urls: [options.url].flat(),
       tls: options.tls,
+      connectMsMax: options.connectMsMax,
+      silentMsMax: options.silentMsMax,
     });
     this.#gatherer = new TransferGatherer({
       transfersMax: Math.min(options.gatherTransfersMax, TRANSFERS_PER_REQUEST_MAX),

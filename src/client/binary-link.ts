@@ -40,8 +40,10 @@ export type LinkOptions = {
   readonly tls: TlsOptions | undefined;
   /** From the first packet to the welcome. */
   readonly connectMsMax: number;
-  /** Nothing heard for so long, pings unanswered: the connection is dead. */
+  /** Nothing heard for so long while an answer is awaited, not even to pings: it is dead. */
   readonly silentMsMax: number;
+  /** Is a request under way? */
+  readonly isAwaited: () => boolean;
   readonly onWelcome: (welcome: Welcome) => void;
   readonly onFrame: (frame: Frame) => void;
   /** The node asks for nothing new here. */
@@ -51,7 +53,10 @@ export type LinkOptions = {
 };
 
 const VERSION_MIN = 1;
-const PINGS_PER_SILENCE = 3;
+/** Where nothing is awaited a dead connection may be found later. */
+const IDLE_SILENT_MS_MAX = 15_000;
+const PINGS_PER_IDLENESS = 3;
+const LOOKS_PER_SILENCE = 5;
 const NOTHING = new Uint8Array(0);
 const URL_PATTERN = /^holdfasts?:$/;
 
@@ -67,6 +72,9 @@ export class Link {
   readonly #sending = new SendBuffer(crc32);
   #isScheduled = false;
   #heardMs = performance.now();
+  #awaitedFromMs: number | undefined;
+  #pingedMs = 0;
+  #lookedMs = 0;
   #cause: unknown;
   #timer: NodeJS.Timeout;
 
@@ -158,16 +166,31 @@ export class Link {
     }
     this.#state = 'open';
     const { silentMsMax } = this.#options;
-    const pingMs = Math.max(1, Math.min(silentMsMax, welcome.idleMs) / PINGS_PER_SILENCE);
-    this.#timer = setInterval(() => this.#ping(silentMsMax), pingMs);
+    const pingMs = Math.min(IDLE_SILENT_MS_MAX, welcome.idleMs) / PINGS_PER_IDLENESS;
+    const lookMs = Math.max(1, Math.min(silentMsMax / LOOKS_PER_SILENCE, pingMs));
+    this.#lookedMs = performance.now();
+    this.#timer = setInterval(() => this.#look(lookMs, pingMs), lookMs);
     this.#options.onWelcome(welcome);
   }
 
-  #ping(silentMsMax: number): void {
-    if (performance.now() - this.#heardMs > silentMsMax) {
+  /** Is the node still there? A frozen one keeps its connections and says nothing. */
+  #look(lookMs: number, pingMs: number): void {
+    const nowMs = performance.now();
+    const stoodStill = nowMs - this.#lookedMs > 2 * lookMs;
+    this.#lookedMs = nowMs;
+    this.#awaitedFromMs = this.#options.isAwaited() ? (this.#awaitedFromMs ?? nowMs) : undefined;
+    // When this process itself stood still, what came meanwhile has not been read yet.
+    if (stoodStill) this.#heardMs = nowMs;
+    const isAwaited = this.#awaitedFromMs !== undefined;
+    const silentMs = nowMs - Math.max(this.#heardMs, this.#awaitedFromMs ?? 0);
+    const { silentMsMax } = this.#options;
+    if (silentMs > (isAwaited ? silentMsMax : Math.max(silentMsMax, IDLE_SILENT_MS_MAX))) {
       this.#lose(new Error('the node is silent'));
       return;
     }
+    const isDue = nowMs - this.#pingedMs >= pingMs || (isAwaited && silentMs >= lookMs);
+    if (!isDue) return;
+    this.#pingedMs = nowMs;
     this.send(FrameKind.ping, 0);
   }
 

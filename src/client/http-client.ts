@@ -21,6 +21,7 @@ import {
   type Answer,
   type CallOptions,
   type ClientCounters,
+  type ReadOptions,
   Transport,
   type TransportOptions,
 } from './transport.ts';
@@ -65,8 +66,8 @@ export type LookupAnswer<T> = {
 
 export type LedgersApi = {
   define(ledger: Ledger, options?: CallOptions): Promise<Created<Ledger>>;
-  list(options?: CallOptions): Promise<Ledger[]>;
-  get(ledger: number, options?: CallOptions): Promise<Ledger>;
+  list(options?: ReadOptions): Promise<Ledger[]>;
+  get(ledger: number, options?: ReadOptions): Promise<Ledger>;
 };
 
 export type AccountsApi = {
@@ -74,11 +75,11 @@ export type AccountsApi = {
   createBatch(accounts: readonly NewAccount[], options?: CallOptions): Promise<BatchAnswer>;
   /** The same with a body that is JSON already; only the node reads it. */
   createBatchText(text: string, options?: CallOptions): Promise<BatchAnswer>;
-  get(id: bigint, options?: CallOptions): Promise<AccountView>;
+  get(id: bigint, options?: ReadOptions): Promise<AccountView>;
   /** Nothing begins with a frozen account. Already so: nothing changes. */
   freeze(id: bigint, options?: CallOptions): Promise<AccountView>;
   unfreeze(id: bigint, options?: CallOptions): Promise<AccountView>;
-  lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<AccountView>>;
+  lookup(ids: readonly bigint[], options?: ReadOptions): Promise<LookupAnswer<AccountView>>;
 };
 
 export type TransfersApi = {
@@ -86,10 +87,10 @@ export type TransfersApi = {
   createBatch(transfers: readonly NewTransfer[], options?: CallOptions): Promise<BatchAnswer>;
   /** The same with a body that is JSON already; only the node reads it. */
   createBatchText(text: string, options?: CallOptions): Promise<BatchAnswer>;
-  get(id: bigint, options?: CallOptions): Promise<TransferView>;
+  get(id: bigint, options?: ReadOptions): Promise<TransferView>;
   /** The same amount the other way, once however often it is asked. */
   revert(id: bigint, options?: CallOptions): Promise<Created<TransferView>>;
-  lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<TransferView>>;
+  lookup(ids: readonly bigint[], options?: ReadOptions): Promise<LookupAnswer<TransferView>>;
 };
 
 export type PostingsApi = {
@@ -105,20 +106,23 @@ export type CheckpointsApi = {
 };
 
 export type Client = AsyncDisposable & {
+  /** Of the node that answered last. */
   readonly url: string;
+  /** The highest journal position that an answer has carried; for another's `afterPosition`. */
+  readonly position: number;
   readonly counters: Readonly<ClientCounters>;
   readonly ledgers: LedgersApi;
   readonly accounts: AccountsApi;
   readonly transfers: TransfersApi;
   readonly postings: PostingsApi;
   /** One page of the transfers that fit, with `filter.account` of those of an account. */
-  queryTransfers(query: HttpQuery, options?: CallOptions): Promise<Page<TransferView>>;
-  queryAccounts(query: HttpQuery, options?: CallOptions): Promise<Page<AccountView>>;
+  queryTransfers(query: HttpQuery, options?: ReadOptions): Promise<Page<TransferView>>;
+  queryAccounts(query: HttpQuery, options?: ReadOptions): Promise<Page<AccountView>>;
   /** Page after page, each asked for when it is wanted. */
-  transferPages(query: HttpQuery, options?: CallOptions): AsyncIterable<Page<TransferView>>;
+  transferPages(query: HttpQuery, options?: ReadOptions): AsyncIterable<Page<TransferView>>;
   /** All that fit, page by page as they are taken. */
-  listTransfers(query: HttpQuery, options?: CallOptions): AsyncIterable<TransferView>;
-  listAccounts(query: HttpQuery, options?: CallOptions): AsyncIterable<AccountView>;
+  listTransfers(query: HttpQuery, options?: ReadOptions): AsyncIterable<TransferView>;
+  listAccounts(query: HttpQuery, options?: ReadOptions): AsyncIterable<AccountView>;
   readonly checkpoints: CheckpointsApi;
   readonly cluster: ClusterApi;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
@@ -133,6 +137,9 @@ export function createClient(options: ClientOptions): Client {
   return {
     get url() {
       return transport.url;
+    },
+    get position() {
+      return transport.position;
     },
     counters: transport.counters,
     ledgers: ledgersApi(transport),
@@ -307,7 +314,7 @@ async function lookup<T>(options: {
   readonly kind: IdKind;
   readonly name: string;
   readonly ids: readonly bigint[];
-  readonly call: CallOptions | undefined;
+  readonly call: ReadOptions | undefined;
   readonly read: (value: unknown) => T;
 }): Promise<LookupAnswer<T>> {
   const { transport, kind, name, ids, call, read } = options;

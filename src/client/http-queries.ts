@@ -3,7 +3,7 @@
 import type { ListFilter } from '../base/query-frame.ts';
 import { formatId } from '../base/ids.ts';
 import { AnswerUnreadable } from './problems.ts';
-import type { CallOptions, Transport } from './transport.ts';
+import type { ReadOptions, Transport } from './transport.ts';
 import {
   type AccountView,
   type JsonObject,
@@ -35,7 +35,7 @@ export type Page<T> = {
 export async function queryTransfers(
   transport: Transport,
   query: HttpQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): Promise<Page<TransferView>> {
   const account = query.filter?.account;
   const path =
@@ -48,7 +48,7 @@ export async function queryTransfers(
 export async function queryAccounts(
   transport: Transport,
   query: HttpQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): Promise<Page<AccountView>> {
   if (query.filter?.account !== undefined || query.filter?.side !== undefined) {
     throw new RangeError('Accounts are not filtered by an account or a side.');
@@ -85,7 +85,7 @@ async function pageOf<T>(
     readonly name: 'accounts' | 'transfers';
     readonly query: HttpQuery;
     readonly read: (value: unknown) => T;
-    readonly call: CallOptions | undefined;
+    readonly call: ReadOptions | undefined;
   },
 ): Promise<Page<T>> {
   const { path, name, query, read, call } = asked;

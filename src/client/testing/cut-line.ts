@@ -1,6 +1,10 @@
-// For tests: a line between a client and a node that can be cut at any moment, as cables are.
+// For tests: a line between a client and a node that can be cut at any moment, as cables are, and
+// that notes what the client sent.
 
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
+import { crc32 } from 'node:zlib';
+import { type Frame, FrameReader } from '../../base/frame-reader.ts';
+import { REQUEST_PAYLOAD_BYTES_MAX } from '../../base/protocol.ts';
 
 export class CutLine implements AsyncDisposable {
   readonly #server: Server;
@@ -9,12 +13,15 @@ export class CutLine implements AsyncDisposable {
   connections = 0;
   /** true = what the node says is lost; the connection stays. */
   isDeaf = false;
+  /** Of all connections, as they came. */
+  readonly sent: Frame[] = [];
 
   private constructor(port: number) {
     this.#server = createServer((near) => {
       this.connections++;
       const far = connect({ port, host: '127.0.0.1' });
       near.pipe(far);
+      this.#note(near);
       far.on('data', (chunk) => {
         if (!this.isDeaf) near.write(chunk);
       });
@@ -44,6 +51,15 @@ export class CutLine implements AsyncDisposable {
 
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #note(near: Socket): void {
+    const reader = new FrameReader({ crc32, payloadBytesMax: REQUEST_PAYLOAD_BYTES_MAX });
+    near.on('data', (chunk: Buffer) => {
+      reader.push(chunk);
+      for (let at = reader.next(); at.kind === 'frame'; at = reader.next())
+        this.sent.push(at.frame);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,29 +22,46 @@ export type Fault =
       readonly headers?: Readonly<Record<string, string>>;
     };
 
-export type SeenRequest = { readonly method: string; readonly path: string; readonly body: string };
+export type SeenRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly body: string;
+  /** The header Holdfast-Position; '' = none. */
+  readonly position: string;
+};
 
 export const FAKE_KEY = 'hk_fake_key_of_the_unit_tests';
 
 export class FakeNode implements AsyncDisposable {
   readonly seen: SeenRequest[] = [];
-  readonly ledgers = new Map<number, Json>([
-    [978, { ledger: 978, currency: 'EUR', exponent: 2 }],
-    [392, { ledger: 392, currency: 'JPY', exponent: 0 }],
-  ]);
-  readonly accounts = new Map<string, Json>();
-  readonly transfers = new Map<string, Json>();
+  readonly ledgers: Map<number, Json>;
+  readonly accounts: Map<string, Json>;
+  readonly transfers: Map<string, Json>;
   /** Refuses a transfer or an account by its id, with this code. */
   readonly refusals = new Map<string, string>();
   /** Asked for each request, in order of arrival. */
   fault: (request: SeenRequest, index: number) => Fault | undefined = () => undefined;
-  #position = 1;
+  position = 1;
+  /** What `GET /v1/cluster` names; undefined = there is no such route, as in older nodes. */
+  members: readonly string[] | undefined;
   readonly #server = createServer((request, response) => {
     this.#serve(request, response).catch(() => response.destroy());
   });
 
-  static async start(): Promise<FakeNode> {
-    const node = new FakeNode();
+  private constructor(leader: FakeNode | undefined) {
+    this.ledgers =
+      leader?.ledgers ??
+      new Map<number, Json>([
+        [978, { ledger: 978, currency: 'EUR', exponent: 2 }],
+        [392, { ledger: 392, currency: 'JPY', exponent: 0 }],
+      ]);
+    this.accounts = leader?.accounts ?? new Map<string, Json>();
+    this.transfers = leader?.transfers ?? new Map<string, Json>();
+  }
+
+  /** With a leader: another node of its cluster, with the same books. */
+  static async start(leader?: FakeNode): Promise<FakeNode> {
+    const node = new FakeNode(leader);
     node.#server.listen(0, '127.0.0.1');
     await once(node.#server, 'listening');
     return node;
@@ -63,7 +80,8 @@ export class FakeNode implements AsyncDisposable {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = (await request.toArray()).join('');
-    const seen = { method: request.method ?? '', path: request.url ?? '', body };
+    const position = String(request.headers['holdfast-position'] ?? '');
+    const seen = { method: request.method ?? '', path: request.url ?? '', body, position };
     this.seen.push(seen);
     const fault = this.fault(seen, this.seen.length - 1);
     if (fault?.kind === 'drop-before') {
@@ -84,17 +102,21 @@ export class FakeNode implements AsyncDisposable {
     if (fault !== undefined) return;
     response.writeHead(status, {
       'content-type': 'application/json',
-      'holdfast-position': String(this.#position),
+      'holdfast-position': String(this.position),
     });
     response.end(JSON.stringify(answer));
   }
 
-  #answer(method: string, path: string, body: Json): [number, Json] {
+  #answer(method: string, url: string, body: Json): [number, Json] {
+    const path = url.split('?')[0]!;
     const [, , group = '', item, verb] = path.split('/');
+    if (group === 'cluster' && this.members !== undefined) {
+      return [200, { members: this.members.map((member) => ({ url: member })) }];
+    }
     if (group === 'postings') return this.#post(body);
     if (path === '/v1/status') {
       const books = { EUR: { debits_posted: '0', credits_posted: '0' } };
-      return [200, { role: 'leading', epoch: 1, position: this.#position, books }];
+      return [200, { role: 'leading', epoch: 1, position: this.position, books }];
     }
     if (group === 'ledgers') return this.#ledgers(method, item, body);
     if (group === 'accounts' || group === 'transfers') {
@@ -115,7 +137,7 @@ export class FakeNode implements AsyncDisposable {
     if (method === 'GET') return problem(404, 'ledger_not_found');
     const ledger = { ledger: number, ...body };
     this.ledgers.set(number, ledger);
-    this.#position++;
+    this.position++;
     return [201, ledger];
   }
 
@@ -134,7 +156,7 @@ export class FakeNode implements AsyncDisposable {
     const table = this.#table(group);
     const found = ids.map((id) => table.get(id)).filter((item) => item !== undefined);
     const missing = ids.filter((id) => !table.has(id));
-    return [200, { position: this.#position, [group]: found, not_found: missing }];
+    return [200, { position: this.position, [group]: found, not_found: missing }];
   }
 
   #create(group: string, body: Json): [number, Json] {
@@ -177,14 +199,14 @@ export class FakeNode implements AsyncDisposable {
         return { id, status: 'refused', code, detail: 'Refused by the test.' };
       return { id, status: this.#put(group, item) ? 'created' : 'exists' };
     });
-    return [200, { position: this.#position, results }];
+    return [200, { position: this.position, results }];
   }
 
   #put(group: string, item: Json): boolean {
     const table = this.#table(group);
     const id = String(item['id']);
     if (table.has(id)) return false;
-    this.#position++;
+    this.position++;
     const currency = this.ledgers.get(Number(item['ledger']))?.['currency'] ?? '';
     table.set(id, { ...defaultsOf(group), ...item, currency });
     if (group === 'transfers') this.#move(item);
