@@ -43,7 +43,15 @@ export class Intake {
 
   /** Queues the command or refuses it: then `waiter` has heard of it when this returns. */
   ask(command: Command, waiter: Waiter): Ticket {
-    const ticket = new Ticket(command, waiter);
+    return this.#admit(new Ticket(command, waiter));
+  }
+
+  /** The same for a command that another node has admitted and sent here. */
+  askForwarded(command: Command, waiter: Waiter): Ticket {
+    return this.#admit(new Ticket(command, waiter, true));
+  }
+
+  #admit(ticket: Ticket): Ticket {
     const refusal = this.#refusal(ticket);
     if (refusal !== undefined) {
       ticket.reject(refusal);
@@ -71,13 +79,14 @@ export class Intake {
   }
 
   /**
-   * Takes queued tickets from the front whose commands fit `bytesMax` together. Tickets whose
-   * callers left before they were numbered are dropped: they were told that nothing happens.
+   * Takes queued tickets from the front whose commands fit `bytesMax` together, at most
+   * `commandsMax`. Tickets whose callers left before they were numbered are dropped: they were told
+   * that nothing happens.
    */
-  take(bytesMax: number): Ticket[] {
+  take(bytesMax: number, commandsMax = Number.POSITIVE_INFINITY): Ticket[] {
     const taken: Ticket[] = [];
     let bytes = 0;
-    while (this.#head < this.#queue.length) {
+    while (this.#head < this.#queue.length && taken.length < commandsMax) {
       const ticket = this.#queue[this.#head]!;
       if (!ticket.settled && bytes + ticket.bytes > bytesMax) break;
       this.#queue[this.#head] = undefined;
@@ -90,6 +99,36 @@ export class Intake {
     }
     this.#compact();
     return taken;
+  }
+
+  /**
+   * Back to the front, in this order: they were taken, and whoever took them could not carry them
+   * out (`Ticket.unnumber` first). What is put back was admitted before: no bound refuses it.
+   */
+  putBack(tickets: readonly Ticket[]): void {
+    const waiting = tickets.filter((ticket) => !ticket.settled);
+    if (waiting.length === 0) return;
+    for (const ticket of waiting) this.#bytes += ticket.bytes;
+    this.#queue = [...waiting, ...this.#queue.slice(this.#head)];
+    this.#head = 0;
+    this.#onArrival();
+  }
+
+  /**
+   * Refuses what other nodes have sent, when this node leads no more: they send it to the next
+   * leader themselves. What was admitted here stays.
+   */
+  rejectForwarded(error: OperationalError): void {
+    const forwarded: Ticket[] = [];
+    const own: Ticket[] = [];
+    for (let index = this.#head; index < this.#queue.length; index++) {
+      const ticket = this.#queue[index]!;
+      (ticket.isForwarded ? forwarded : own).push(ticket);
+    }
+    this.#queue = own;
+    this.#head = 0;
+    for (const ticket of forwarded) this.#bytes -= ticket.bytes;
+    for (const ticket of forwarded) ticket.reject(error);
   }
 
   /** Refuses everything that waits. */

@@ -1,7 +1,8 @@
 // A ticket: one admitted command and whoever waits for its outcome. It passes through all stations
-// of the leader and is settled exactly once, by the responder or by a station that gives up on it.
+// of the leader, or from a standby's forwarder to the leader and back, and is settled exactly once:
+// by the responder, the forwarder, or a station that gives up on it.
 
-import { OperationalError } from '../base/errors.ts';
+import { OPERATIONAL_ERRORS, OperationalError } from '../base/errors.ts';
 import { type Command, commandBytes } from '../domain/commands.ts';
 import type { Asked, SubmitResult, Waiter } from './contract.ts';
 
@@ -9,15 +10,20 @@ export class Ticket implements Asked {
   readonly command: Command;
   /** Bytes that the command takes in an entry. */
   readonly bytes: number;
+  /** It came from another node, whose forwarder sends it again when this node cannot take it. */
+  readonly isForwarded: boolean;
   /** Whoever has been answered is let go at once; nobody is told twice. */
   #waiter: Waiter | undefined;
-  /** Set by the sequencer: from now on the command may happen. */
+  /** Taken from the queue, by the sequencer or the forwarder: the command may happen. */
   numbered = false;
+  /** It was with a leader that was lost and may have happened there, whatever happens now. */
+  #isInDoubt = false;
 
-  constructor(command: Command, waiter: Waiter) {
+  constructor(command: Command, waiter: Waiter, isForwarded = false) {
     this.command = command;
     this.bytes = commandBytes(command);
     this.#waiter = waiter;
+    this.isForwarded = isForwarded;
   }
 
   get settled(): boolean {
@@ -31,11 +37,23 @@ export class Ticket implements Asked {
     waiter?.accepted(result);
   }
 
-  /** Settles with an error; a ticket that is settled already (its caller left) stays as it is. */
+  /**
+   * Settles with an error; a ticket that is settled already (its caller left) stays as it is. Where
+   * the command may have happened before, no error says that it did not: OUTCOME_UNKNOWN.
+   */
   reject(error: OperationalError): void {
     const waiter = this.#waiter;
     this.#waiter = undefined;
-    waiter?.failed(error);
+    waiter?.failed(this.#isInDoubt ? inDoubt(error) : error);
+  }
+
+  /**
+   * It is about to go back to the queue. `mayHaveHappened`: whoever had it was lost before saying
+   * whether he carried it out; that holds from now on.
+   */
+  unnumber(mayHaveHappened: boolean): void {
+    this.#isInDoubt ||= mayHaveHappened;
+    this.numbered = this.#isInDoubt;
   }
 
   /** The caller waits no longer. What he may conclude depends on how far the command came. */
@@ -44,11 +62,23 @@ export class Ticket implements Asked {
     this.reject(
       this.numbered
         ? new OperationalError('OUTCOME_UNKNOWN', {
-            detail: 'The time to wait ended after the command had been numbered.',
+            detail:
+              'The time to wait ended after the command had been numbered, or sent to the leader.',
           })
         : new OperationalError('OVERLOADED', {
             detail: 'The time to wait ended before the command was numbered; it will not happen.',
           }),
     );
   }
+}
+
+function inDoubt(error: OperationalError): OperationalError {
+  if (OPERATIONAL_ERRORS[error.code].outcome === 'unknown') return error;
+  return new OperationalError('OUTCOME_UNKNOWN', {
+    detail:
+      'The command was with a leader that was lost and may have been carried out there; ' +
+      `another attempt ended with ${error.code}: ${error.detail}`,
+    wayOut: 'Ask again with the same ids.',
+    cause: error,
+  });
 }
