@@ -159,7 +159,10 @@ async function serve(parts: Running): Promise<void> {
 }
 
 /** One of several: its part changes while it runs. */
-function memberChanged({ options, config, folder, logger, urls, node }: Running, change: RoleChange): void {
+function memberChanged(
+  { options, config, folder, logger, urls, node }: Running,
+  change: RoleChange,
+): void {
   const name = config.node;
   if (options.json) announceRole(name, change);
   if (change.to !== 'leading') return;

@@ -72,7 +72,12 @@ function settingsOf({ coordinator, zookeeper }: Values): Record<string, string> 
 async function main(parameters: readonly string[]): Promise<number> {
   const values = readValues(parameters);
   const isKill = values.switchovers === undefined;
-  const blows = whole(isKill ? 'kills' : 'switchovers', values.switchovers ?? values.kills, 0, 1000);
+  const blows = whole(
+    isKill ? 'kills' : 'switchovers',
+    values.switchovers ?? values.kills,
+    0,
+    1000,
+  );
   const seconds = values.seconds ?? String(Math.max(5, 3 * blows));
   const options = {
     blow: isKill ? ('kill' as const) : ('switchover' as const),

@@ -2,7 +2,6 @@
 // them. What was asked for and what was heard is kept, to be compared with the books.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TransferFlag } from '../../src/base/transfer-record.ts';
 import { createBinaryClient } from '../../src/client/binary-client.ts';
 import { createClient } from '../../src/client/http-client.ts';
 import { newTransferId } from '../../src/client/ids.ts';
@@ -92,7 +91,6 @@ export class Payments {
         debitAccountId: asked.debit,
         creditAccountId: asked.credit,
         amount: asked.amount,
-        flags: TransferFlag.none,
       })
       .then(
         () => this.#acknowledged(asked),

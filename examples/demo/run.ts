@@ -108,7 +108,9 @@ async function handOver(options: DemoOptions, { cluster, key }: Striking, count:
   const target = cluster.nodes.filter((other) => other !== node)[epoch % (options.nodes - 1)]!;
   await using client = createClient({ url: node.url, key, deadlineMs: 30_000 });
   const done = await client.cluster.switchover(target.node);
-  options.screen.line(`hand-over ${count}: ${node.node} to ${target.node}, ${JSON.stringify(done)}`);
+  options.screen.line(
+    `hand-over ${count}: ${node.node} to ${target.node}, ${JSON.stringify(done)}`,
+  );
   await cluster.leaderAfter(epoch);
 }
 

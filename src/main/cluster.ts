@@ -107,7 +107,8 @@ function pauseStoreIn(nodeFolder: string): PauseStore {
           readonly since_ms?: unknown;
           readonly why?: unknown;
         } | null;
-        if (typeof said?.paused !== 'boolean' || typeof said.since_ms !== 'number') return undefined;
+        if (typeof said?.paused !== 'boolean' || typeof said.since_ms !== 'number')
+          return undefined;
         return { isPaused: said.paused, sinceMs: said.since_ms, why: String(said.why) };
       } catch {
         return undefined;

@@ -50,6 +50,7 @@ async function restored(): Promise<{ readonly result: Restored; readonly notes: 
   const notes: string[] = [];
   const journal = createJournal({ log });
   const result = await restoreFromNewest({
+    mode: 'write',
     journal,
     store,
     history: { clusterId: CLUSTER_ID, timeline: 1 },
