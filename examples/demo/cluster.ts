@@ -3,7 +3,9 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -56,6 +58,7 @@ export class DemoCluster implements AsyncDisposable {
 
   constructor({ folder, nodes, settings, onEvent }: ClusterOptions) {
     this.#onEvent = onEvent;
+    mkdirSync(folder, { recursive: true });
     const parameters = ['up', '--nodes', String(nodes), '--port', '0', '--data', folder, '--json'];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HOLDFAST_'));
     const env = { ...Object.fromEntries(inherited), ...settings };
@@ -64,7 +67,10 @@ export class DemoCluster implements AsyncDisposable {
       env,
     });
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#heard(line));
+    const log = createWriteStream(join(folder, 'demo.log'), { flags: 'a' });
+    this.#child.once('close', () => log.end());
     createInterface({ input: this.#child.stderr! }).on('line', (line) => {
+      log.write(`${line}\n`);
       this.#messages.push(line);
       if (this.#messages.length > MESSAGES_KEPT) this.#messages.shift();
     });
