@@ -1,7 +1,7 @@
 // How long payments paused around each blow: the longest time between two acknowledgements, over
 // all clients, that ends after the blow and begins before the next one.
 
-/** `answered`, `blows`: rising, of one clock. A pause that has not ended at the end is not known. */
+/** `answered`, `blows`: rising, of one clock. A pause that never ended is not seen. */
 export function pausesOf(answered: readonly number[], blows: readonly number[]): number[] {
   return blows.map((blow, index) => {
     const next = blows[index + 1] ?? Number.POSITIVE_INFINITY;

@@ -9,7 +9,7 @@ import {
   createBinaryNode,
 } from '../api/binary/testing/binary-node.ts';
 import { batch, transfer } from '../api/binary/testing/raw-peer.ts';
-import { FAKE_API_KEY } from '../api/testing/fake-node.ts';
+import { FAKE_API_KEY, LEDGER } from '../api/testing/fake-node.ts';
 import { OperationalError } from '../base/errors.ts';
 import { FrameKind } from '../base/protocol.ts';
 import type { Command } from '../domain/commands.ts';
@@ -258,6 +258,63 @@ test('where no node is there the error names all, and connecting is paused', asy
     return true;
   });
   assert.ok(client.counters.connections <= 27, `${client.counters.connections} connections`);
+});
+
+test('reads reflect what was told before, also at another node', async () => {
+  await using cluster = await Cluster.start();
+  await using client = cluster.client(NO_PAUSES);
+  const [first, second, third] = cluster.members;
+  await client.accounts.lookup([2n]);
+  const { position } = await client.transfers.createBatch(batch(1, 2));
+  first!.engine.failure = new OperationalError('NOT_READY');
+  const { position: later } = await client.transfers.create(transfer(9));
+  assert.equal(client.position, later);
+  assert.ok(later > position);
+  await client.accounts.lookup([2n]);
+  await client.queryAccounts({ limit: 1 }, { afterPosition: later + 7 });
+  await client.ledgers.list({ consistency: 'strong' });
+  await client.queryTransfers({ limit: 1 }, { consistency: 'local' });
+  assert.deepEqual(second!.engine.wishes, [
+    { isStrong: false, position: later },
+    { isStrong: false, position: later + 7 },
+    { isStrong: true, position: later },
+  ]);
+  assert.deepEqual(first!.engine.wishes, []);
+  // A node behind says so, and the next one is asked.
+  second!.engine.catchesUp = () => Promise.reject(new OperationalError('CATCH_UP_TIMEOUT'));
+  assert.equal((await client.accounts.lookup([2n])).found[0]?.creditsPosted, 3n * 1250n);
+  assert.equal(third!.engine.wishes.length, 1);
+});
+
+test('every answer to a write is remembered for the reads behind it', async () => {
+  await using cluster = await Cluster.start();
+  await using client = cluster.client();
+  const legs = [
+    { accountId: 1n, side: 'debit', amount: 5n },
+    { accountId: 2n, side: 'credit', amount: 5n },
+  ] as const;
+  for (const act of [
+    () => client.ledgers.define({ ledger: 5, currency: 'XTS', exponent: 3 }),
+    () => client.accounts.create({ id: 50n, ledger: 5, code: 1 }),
+    () => client.accounts.freeze(3n),
+    () => client.transfers.create(transfer(1)),
+    () => client.transfers.revert(transfer(1).id),
+    () => client.postings.create({ id: transfer(2).id, ledger: LEDGER, code: 1, legs }),
+    () => client.postings.revert(transfer(2).id),
+  ]) {
+    await act();
+    assert.equal(client.position, cluster.leader.status().position, String(act));
+  }
+});
+
+test('with one address only those reads wait that say so', async () => {
+  await using cluster = await Cluster.start();
+  const [first] = cluster.members;
+  await using client = cluster.client({ url: first!.line.url });
+  await client.transfers.create(transfer(1));
+  await client.accounts.lookup([2n]);
+  await client.accounts.lookup([2n], { afterPosition: 1 });
+  assert.deepEqual(first!.engine.wishes, [{ isStrong: false, position: 1 }]);
 });
 
 type Trouble = 'cut' | 'deaf' | 'hears' | 'not ready' | 'unsure' | 'well' | 'nothing';

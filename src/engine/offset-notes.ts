@@ -26,6 +26,8 @@ export class OffsetNotes {
   noting(inner: Journal): Journal {
     return {
       guarantees: inner.guarantees,
+      ...(inner.look && { look: () => inner.look?.() }),
+      ...(inner.health && { health: inner.health.bind(inner) }),
       open: (options) => inner.open(options),
       append: (entry) =>
         inner.append(entry).then((offset) => {

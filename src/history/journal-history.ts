@@ -2,7 +2,9 @@
 // accepted, keeps account of runs, chunks and what is missing, and hands questions to the thread
 // that answers them. Nothing here waits for a disk or for another thread.
 
+import { HOLD_STATES } from '../base/answers.ts';
 import { writeIdWords } from '../base/ids.ts';
+import type { ListQuery } from '../base/list-query.ts';
 import { OperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
@@ -10,12 +12,10 @@ import { NO_RECORD } from '../domain/ledger/id-index.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import {
   type FoundTransfer,
-  HOLD_STATES,
   type HistoryStatus,
   type NodeHistory,
   type Persisted,
   type TransferPage,
-  type TransferQuery,
 } from './contract.ts';
 import { emptyFolder } from './files.ts';
 import { foreignTo } from './foreign.ts';
@@ -188,7 +188,7 @@ export class JournalHistory implements NodeHistory {
     return { record: found.record, number: found.number, hold: HOLD_STATES[found.hold] ?? 'none' };
   }
 
-  async query(query: TransferQuery, signal: AbortSignal): Promise<TransferPage> {
+  async query(query: ListQuery, signal: AbortSignal): Promise<TransferPage> {
     this.figures.queries += 1;
     signal.throwIfAborted();
     const position = this.#position;

@@ -31,7 +31,7 @@ export type ClusterParts = {
 /** Of a node with a name. */
 export type ClusterMembership = {
   readonly options: ClusterOptions;
-  /** Opens the channel: the doors are open, and this is where they are. Resolves with its address. */
+  /** Opens the channel, when the doors are open; resolves with its address. */
   listen(urls: Urls): Promise<string>;
 };
 

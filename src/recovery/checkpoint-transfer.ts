@@ -14,7 +14,7 @@ import { type OwnHistory, isOfHistory } from './load-checkpoint.ts';
 
 const Asked = { list: 0, manifest: 1, chunk: 2 } as const;
 
-/** Rejects with CHECKPOINT_CORRUPT for what is not there, with NOT_READY for what is no question. */
+/** Rejects: CHECKPOINT_CORRUPT for what is not there, NOT_READY for what is no question. */
 export async function answerCheckpoint(
   store: CheckpointStore,
   question: Uint8Array,

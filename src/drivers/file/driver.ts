@@ -285,7 +285,7 @@ class FileJournalDriver implements FileJournal {
     if (tail === undefined) return undefined;
     const { segment, endByteOffset = 0, sizes } = tail;
     const { fileSystem } = this.#settings;
-    const file = await fileSystem.open(join(directory, segment.name), 'write');
+    const file = await fileSystem.open(join(directory, segment.name), 'through');
     const allocatedBytes = sizes.get(directory) ?? endByteOffset;
     return { name: segment.name, file, endByteOffset, allocatedBytes };
   }

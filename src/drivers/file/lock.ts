@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperationalError } from '../../base/errors.ts';
+import { parseProcessStat } from '../../base/process-stat.ts';
 
 const LOCK_FILE = 'lock.sqlite';
 const HOLDER_FILE = 'lock-holder.json';
@@ -84,9 +85,8 @@ async function isHolderAlive(directory: string): Promise<boolean> {
     if (typeof holder !== 'object' || holder === null) return false;
     if (!('pid' in holder) || !('startTime' in holder) || holder.pid === process.pid) return false;
     const stat = await readFile(`/proc/${String(holder.pid)}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A killed process that nobody has waited for yet is Z or X and holds nothing.
-    return Number(fields[19]) === holder.startTime && !/^[ZX]/.test(fields[0] ?? 'X');
+    const { startTime, hasEnded } = parseProcessStat(stat);
+    return startTime === holder.startTime && !hasEnded;
   } catch {
     return false;
   }
@@ -108,13 +108,10 @@ async function writeHolder(directory: string): Promise<void> {
   }
 }
 
-/** Clock ticks since the machine started (field 22 of /proc/<pid>/stat); null where unknown. */
+/** Clock ticks since the machine started; null where unknown. */
 async function processStartTime(pid: string): Promise<number | null> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The command name (field 2) stands in parentheses and may hold anything, also blanks.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return Number(fields[19]);
+    return parseProcessStat(await readFile(`/proc/${pid}/stat`, 'utf8')).startTime;
   } catch {
     return null;
   }

@@ -66,7 +66,7 @@ export class Preallocator {
       this.#spareReady = false;
       await this.#fileSystem.rename(this.#path(SPARE_READY), path);
       await syncNames(this.#fileSystem, this.#directory);
-      const file = await this.#fileSystem.open(path, 'write');
+      const file = await this.#fileSystem.open(path, 'through');
       return { name, file, endByteOffset: 0, allocatedBytes: this.#settings.segmentBytes };
     }
     const allocatedBytes = Math.min(START_BYTES, this.#settings.segmentBytes);
@@ -74,7 +74,7 @@ export class Preallocator {
     await this.#writeZeroFile(partial, allocatedBytes);
     await this.#fileSystem.rename(partial, path);
     await syncNames(this.#fileSystem, this.#directory);
-    const file = await this.#fileSystem.open(path, 'write');
+    const file = await this.#fileSystem.open(path, 'through');
     return { name, file, endByteOffset: 0, allocatedBytes };
   }
 

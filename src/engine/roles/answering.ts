@@ -8,7 +8,7 @@ import { answerForwarded } from '../forwarding/answer-forwarded.ts';
 import { positionOfStrongRead } from '../catching-up.ts';
 import type { MemberParts } from './member-parts.ts';
 
-/** Nodes whose books differ from the leader's: beyond one of them it is the leader that is wrong. */
+/** Nodes whose books differ from the leader: more than one, and it is the leader that is wrong. */
 const DIVERGED_MAX = 1;
 
 export function answerPeers(parts: MemberParts): void {

@@ -20,9 +20,11 @@ test('one leads, the other follows it and takes payments too', async () => {
   await openBooks(one.node);
   const two = await cluster.start('two');
   assert.equal(two.node.status().role, 'following');
-  assert.equal(two.node.status().position, one.node.status().position);
-  assert.deepEqual(codesOf([await one.node.submit(pay(transfer()), FOREVER)]), [CREATED]);
-  const { position } = await two.node.submit(pay(transfer()), FOREVER);
+  await cluster.untilLevel();
+  assert.deepEqual(codesOf([await one.node.submit(pay(transfer({}, Date.now())), FOREVER)]), [
+    CREATED,
+  ]);
+  const { position } = await two.node.submit(pay(transfer({}, Date.now())), FOREVER);
   // Who is answered here reads here what he was told.
   assert.ok(two.node.status().position >= position);
   assert.equal(findAccount(two.node.state, BOB)?.creditsPosted, 10n);
@@ -34,14 +36,16 @@ test('a killed leader is followed by another one, and what it acknowledged is th
   await openBooks(one.node);
   await cluster.start('two');
   await cluster.start('three');
-  const payment = transfer();
+  const payment = transfer({}, Date.now());
   await one.node.submit(pay(payment), FOREVER);
   cluster.kill(one);
   const next = await cluster.untilLed();
   assert.equal(next.node.status().epoch, 2);
   assert.deepEqual(codesOf([await next.node.submit(pay(payment), FOREVER)]), [REFUSAL.exists]);
   const [standby] = cluster.standbys();
-  assert.deepEqual(codesOf([await standby!.node.submit(pay(transfer()), FOREVER)]), [CREATED]);
+  assert.deepEqual(codesOf([await standby!.node.submit(pay(transfer({}, Date.now())), FOREVER)]), [
+    CREATED,
+  ]);
   assert.equal(findAccount(standby!.node.state, BOB)?.creditsPosted, 10n);
 });
 
@@ -50,11 +54,13 @@ test('a leader hands over under load, follows, and leads again; no caller hears 
   const one = await cluster.start('one');
   await openBooks(one.node);
   const two = await cluster.start('two');
-  let isOver = false;
+  const over = new AbortController();
   const load = [one, two].map(async ({ node }) => {
     let count = 0n;
-    while (!isOver) {
-      assert.deepEqual(codesOf([await node.submit(pay(transfer()), FOREVER)]), [CREATED]);
+    while (!over.signal.aborted) {
+      assert.deepEqual(codesOf([await node.submit(pay(transfer({}, Date.now())), FOREVER)]), [
+        CREATED,
+      ]);
       count++;
     }
     return count;
@@ -64,7 +70,7 @@ test('a leader hands over under load, follows, and leads again; no caller hears 
   await until(() => one.node.status().role === 'following', 'the first to follow');
   await one.node.cluster!.switchover('one', FOREVER);
   await until(() => one.node.status().role === 'leading', 'the first to lead again');
-  isOver = true;
+  over.abort();
   const counts = await Promise.all(load);
   await cluster.untilLevel();
   const paid = counts.reduce((sum, count) => sum + count, 0n);

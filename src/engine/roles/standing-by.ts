@@ -1,7 +1,7 @@
 // A clustered node while it does not lead: it builds its books from a checkpoint and the journal,
 // follows, and builds them anew when they turn out not to be the journal's. Ends when it is called.
 
-import { OperationalError, isOperationalError } from '../../base/errors.ts';
+import { type OperationalError, isOperationalError } from '../../base/errors.ts';
 import { type Call, PEER_QUESTIONS } from '../../cluster/contract.ts';
 import { fetchCheckpoint } from '../fetching.ts';
 import { Following, type FollowingEnd, divergedAt } from './following.ts';
@@ -27,7 +27,7 @@ export class StandingBy {
     this.#parts = parts;
   }
 
-  /** Leaves the journal open for reading. `skip`: so many of the newest checkpoints are not used. */
+  /** The journal is open for reading then. `skip`: so many newest checkpoints are not used. */
   async restore(skip = 0): Promise<void> {
     const { stations, cluster, configuration, reports } = this.#parts;
     const { clusterId, timeline, checkpoints } = stations.options;
