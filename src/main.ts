@@ -154,6 +154,7 @@ async function run(parts: Running, halted: Promise<void>, told: Promise<string>)
   } else {
     logger.info({ event: 'stopping', signal: ending }, `told to stop by ${ending}`);
   }
+  doors.http.sayGoodbye();
   doors.binary.sayGoodbye();
   await node.stop(config.drainMs);
   await closeDoors(doors);

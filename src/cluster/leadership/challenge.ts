@@ -78,7 +78,10 @@ export class Challenge {
     signal.removeEventListener('abort', stop);
     const word = own.word();
     if (word !== undefined) return { isAgreed: false, reason: `This node lets ${word} go first.` };
-    return votes.result(claim.isFirst, lost);
+    // The first place tells that the leader is lost only where the leader has left the line for it,
+    // and not where the line itself began anew.
+    const isLostThere = lost === undefined || !(roster.isMember(lost) || roster.isBackLately);
+    return votes.result(claim.isFirst && isLostThere, lost);
   }
 
   async #askOne(

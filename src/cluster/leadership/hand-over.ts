@@ -165,7 +165,7 @@ export class HandOver {
     const reason = wanted === undefined ? 'the standby that is furthest' : 'as asked for';
     log('info', 'handover', `Handing over to ${target}, ${reason}.`);
     const startedMs = clock.monotonicMs();
-    const position = await act(target, reason);
+    const position = await this.#stop(target, reason, act);
     this.#given = { to: target, untilMs: clock.monotonicMs() + this.#parts.times.takeOverMs };
     own.leads = undefined;
     this.#parts.tell();
@@ -178,6 +178,18 @@ export class HandOver {
       return { from: own.id, to: target, epoch: won, tookMs };
     } finally {
       this.#end();
+    }
+  }
+
+  /** From here on it says `draining`: nobody is to try in the moment in which nobody leads. */
+  async #stop(target: string, reason: string, act: Act): Promise<number> {
+    this.#given = { to: target, untilMs: Number.POSITIVE_INFINITY };
+    this.#parts.tell();
+    try {
+      return await act(target, reason);
+    } catch (error) {
+      this.#end();
+      throw error;
     }
   }
 

@@ -66,11 +66,21 @@ export class Roster {
     return this.#members.has(id);
   }
 
+  /** The coordinator answers again since a short while: not everybody may have joined yet. */
+  get isBackLately(): boolean {
+    const connectedMs = this.#connectedMs ?? Number.POSITIVE_INFINITY;
+    return this.#clock.monotonicMs() - connectedMs < this.#graceMs;
+  }
+
+  get #graceMs(): number {
+    return 2 * this.#coordinator.guarantees.sessionMs;
+  }
+
   /** Members, and who was there before the coordinator was lost and may be on the way back. */
   counted(): string[] {
     const connectedMs = this.#connectedMs ?? Number.POSITIVE_INFINITY;
-    const graceMs = 2 * this.#coordinator.guarantees.sessionMs;
-    const isBackLately = this.#clock.monotonicMs() - connectedMs < graceMs;
+    const graceMs = this.#graceMs;
+    const { isBackLately } = this;
     return [...this.#known]
       .filter(
         ([id, known]) =>

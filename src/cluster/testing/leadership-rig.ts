@@ -4,7 +4,15 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../ports/clock.ts';
-import type { Call, Leadership, NodeAddresses, NodeRole, PeerState } from '../contract.ts';
+import type {
+  Call,
+  Leadership,
+  NodeAddresses,
+  NodeRole,
+  Peer,
+  PeerNetwork,
+  PeerState,
+} from '../contract.ts';
 import { createLeadership } from '../leadership.ts';
 import { MemoryCoordination, type MemoryCoordinator } from './memory-coordinator.ts';
 import { MemoryPeers } from './memory-peers.ts';
@@ -23,14 +31,13 @@ type TurnedClock = Clock & { pass(ms: number): void };
 class ProcessClock implements Clock {
   readonly #clock: Clock;
   #thaw: PromiseWithResolvers<void> | undefined;
-  aheadMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   nowNs(): bigint {
-    return this.#clock.nowNs() + BigInt(this.aheadMs) * 1_000_000n;
+    return this.#clock.nowNs();
   }
 
   monotonicMs(): number {
@@ -58,6 +65,8 @@ export class ClusterRig {
   readonly coordination: MemoryCoordination;
   readonly nodes = new Map<string, RigNode>();
   readonly pauses = new Map<string, Pause>();
+  /** How far the clocks of nodes are ahead of the others'. */
+  readonly clockDifferences = new Map<string, number>();
   /** The journal. */
   epoch = 0;
   position = 0;
@@ -146,7 +155,7 @@ export class RigNode {
   readonly log: string[] = [];
   readonly clock: ProcessClock;
   readonly #rig: ClusterRig;
-  readonly #peers: ReturnType<MemoryPeers['node']>;
+  readonly #peers: PeerNetwork;
   readonly #end = new AbortController();
   role: NodeRole = 'starting';
   epoch = 0;
@@ -164,7 +173,9 @@ export class RigNode {
     this.behind = behind;
     this.#rig = rig;
     this.clock = new ProcessClock(rig.clock);
-    this.#peers = rig.hub.node(id);
+    this.#peers = withClockDifferences(rig.hub.node(id), (other) => {
+      return (rig.clockDifferences.get(other) ?? 0) - (rig.clockDifferences.get(id) ?? 0);
+    });
     this.coordinator = rig.coordination.member();
     this.leadership = createLeadership({
       self: { id, addresses: () => addressesOf(id) },
@@ -219,6 +230,7 @@ export class RigNode {
     this.coordinator.cut();
     this.#end.abort(new Error('killed'));
     void this.#peers.close();
+    if (this.isFrozen) this.#rig.hub.thaw(this.id);
     void this.leadership.close();
   }
 
@@ -305,6 +317,28 @@ export class RigNode {
       impediment: '',
     });
   }
+}
+
+/** The network in memory measures no clocks. */
+function withClockDifferences(
+  network: PeerNetwork,
+  differenceOf: (id: string) => number,
+): PeerNetwork {
+  const measured = (peer: Peer): Peer => ({ ...peer, clockDifferenceMs: differenceOf(peer.id) });
+  return {
+    open: () => network.open(),
+    know: (peers) => network.know(peers),
+    peers: () => network.peers().map(measured),
+    peer: (id) => {
+      const peer = network.peer(id);
+      return peer === undefined ? undefined : measured(peer);
+    },
+    tell: (state) => network.tell(state),
+    subscribe: (listener) => network.subscribe((peer) => listener(measured(peer))),
+    ask: (id, kind, payload, signal) => network.ask(id, kind, payload, signal),
+    answer: (kind, handler) => network.answer(kind, handler),
+    close: () => network.close(),
+  };
 }
 
 function addressesOf(id: string): NodeAddresses {

@@ -41,8 +41,16 @@ export interface FileSystem {
   syncDirectory(directory: string): Promise<void>;
   /** The magic number of the file system (statfs). */
   typeOf(directory: string): Promise<number>;
-  /** The write authority over the directory: held until released or until the process ends. */
-  lock(directory: string, waitMs: number, signal: AbortSignal): Promise<DirectoryLock>;
+  /**
+   * The write authority over the directory: held until released or until the process ends.
+   * `depose`: another process that has it is ended first.
+   */
+  lock(
+    directory: string,
+    waitMs: number,
+    signal: AbortSignal,
+    depose?: boolean,
+  ): Promise<DirectoryLock>;
 }
 
 /**
