@@ -1,5 +1,6 @@
-// Three nodes as processes, as `npm start` runs them: payments at whichever node, the leader killed,
-// a hand-over under load, the end of the supervisor, and who may not run on the same folder.
+// Three nodes as processes, as `npm start` runs them: payments at whichever node, the leader
+// killed, a hand-over under load, the end of the supervisor, and who may not run on the same
+// folder.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
