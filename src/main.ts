@@ -32,6 +32,7 @@ import {
   renewCertificateOnHangup,
 } from './main/doors.ts';
 import { defineFirstLedgers } from './main/first-ledgers.ts';
+import { adoptNewerCheckpoints } from './main/adopting.ts';
 import { type HeldLock, lockAlone, lockNamedNode } from './main/node-locks.ts';
 import { createNode } from './main/node-parts.ts';
 import { toldToStop, toldToStopBySupervisor } from './main/signals.ts';
@@ -170,6 +171,7 @@ async function serve(parts: Running, isTold: () => boolean): Promise<void> {
   else parts.roleListeners.add((change) => memberChanged(parts, change));
   // Told to stop while it waited for the lock: whoever is stopped is not started any more.
   if (isTold()) return;
+  await adoptNewerCheckpoints(folder, name, logger);
   await node.start();
   noteJournalBegun(folder.folder);
   if (name === '') await defineFirstLedgers(node);

@@ -114,8 +114,11 @@ test('a folder is run by one node alone or by named ones, and a name by one proc
     assert.match(stderr, /data_folder_unusable.*A node that runs alone has the folder/);
     assert.equal((await alone.end('SIGTERM')).exitCode, 0);
   }
+  // Who comes after him begins with what he left.
   await using node = new SpawnedNode({ data, settings: named });
   await node.ready();
+  const fromCheckpoint = /"event":"restored","checkpoint":[1-9]/;
+  await until(() => fromCheckpoint.test(node.stderr), 'a start from his checkpoint');
   await using again = new SpawnedNode({ data, settings: named });
   assert.match((await again.ended).stderr, /node-1 runs already/);
   await using alone = new SpawnedNode({ data, settings: hasty });
