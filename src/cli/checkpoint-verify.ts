@@ -36,15 +36,17 @@ type Verdict = {
 export type VerifyOptions = {
   readonly output: Output;
   readonly folder: string;
+  /** Whose checkpoints they are: the data folder itself, or `nodes/<name>` in it. */
+  readonly nodeFolder: string;
   /** Of encrypted checkpoints. */
   readonly key: Uint8Array | undefined;
   readonly againstJournal: boolean;
 };
 
 export async function verifyCheckpoints(options: VerifyOptions): Promise<number> {
-  const { output, folder, key, againstJournal } = options;
+  const { output, folder, nodeFolder, key, againstJournal } = options;
   seedIdHashes(crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)));
-  const files = createCheckpointStore({ directory: join(folder, 'checkpoints') });
+  const files = createCheckpointStore({ directory: join(nodeFolder, 'checkpoints') });
   const store = key === undefined ? files : createEncryptedStore(files, key);
   const { readable, notes } = await findCheckpoints(store);
   const cluster = await clusterIdBeside(join(folder, 'journal'));
@@ -53,7 +55,7 @@ export async function verifyCheckpoints(options: VerifyOptions): Promise<number>
   const compared = againstJournal ? await compare(folder, verdicts) : verdicts;
   show(output, compared, notes);
   const faults = [...notes, ...compared.flatMap(({ fault }) => (fault === undefined ? [] : fault))];
-  if (compared.length === 0 && notes.length === 0) throw nothingThere(folder);
+  if (compared.length === 0 && notes.length === 0) throw nothingThere(nodeFolder);
   if (faults.length === 0) return ExitCode.ok;
   throw new CliFailure({
     exitCode: ExitCode.failed,

@@ -3,6 +3,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { namedNodes, runningNodes } from '../config/data-folder.ts';
 import type { Client } from '../client/http-client.ts';
 import { ExitCode } from './exit-codes.ts';
 import { CliFailure, usageFailure } from './failure.ts';
@@ -19,6 +20,16 @@ export type Target = {
 
 export function dataFolder(io: Io, options: GlobalOptions): string {
   return options.data ?? present(io.environment['HOLDFAST_DATA']) ?? DATA_FOLDER_DEFAULT;
+}
+
+/** For what is a node's own, offline. */
+export const NODE_OPTION = ['--node <name>', 'of one of several nodes'] as const;
+
+export function nodeFolder(io: Io, options: GlobalOptions & { readonly node?: string }): string {
+  const folder = dataFolder(io, options);
+  if (options.node === undefined) return folder;
+  if (namedNodes(folder).includes(options.node)) return join(folder, 'nodes', options.node);
+  throw usageFailure(`There is no node "${options.node}" in ${folder}.`);
 }
 
 export async function connect(io: Io, options: GlobalOptions): Promise<Client> {
@@ -56,7 +67,10 @@ export async function findTarget(io: Io, options: GlobalOptions): Promise<Target
   return { url, key: await findKey(io, options, folder) };
 }
 
+/** Of all that run there, with commas; a note of one that was killed is the last resort. */
 async function runningUrl(folder: string): Promise<string> {
+  const running = runningNodes(folder);
+  if (running.length > 0) return running.map(({ url }) => url).join(',');
   const file = join(folder, 'node.json');
   const text = await readIfThere(file);
   if (text === undefined) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isOperationalError } from '../base/errors.ts';
-import { SETTINGS, loadConfig } from './config.ts';
+import { SETTINGS, loadConfig, pathsOf } from './config.ts';
 
 function mistakesOf(environment: Readonly<Record<string, string>>): string {
   try {
@@ -54,4 +54,31 @@ test('lists of paths have no empty one: a directory that is left out by mistake 
     assert.equal(mistakesOf({ [env]: '/a, /b' }), '');
     assert.equal(mistakesOf({ [env]: '' }), '');
   }
+});
+
+test('the name of a node is short and plain: it becomes a folder and stands in addresses', () => {
+  assert.equal(loadConfig({}, {}).node, '');
+  for (const name of ['node-1', 'a', '0'.repeat(32)]) {
+    assert.equal(loadConfig({ node: name }, {}).node, name);
+  }
+  for (const name of ['Node', '../node', 'a b', 'a'.repeat(33)]) {
+    assert.match(mistakesOf({ HOLDFAST_NODE: name }), /wants 1 to 32 of a-z, 0-9 and -/);
+  }
+});
+
+test('what belongs together in a cluster is compared', () => {
+  const servers = { HOLDFAST_ZOOKEEPER_SERVERS: '127.0.0.1:2181,127.0.0.1:2182' };
+  assert.match(mistakesOf({ HOLDFAST_COORDINATOR: 'zookeeper' }), /wants HOLDFAST_ZOOKEEPER_SERV/);
+  assert.match(mistakesOf(servers), /is read only with HOLDFAST_COORDINATOR=zookeeper/);
+  const { zookeeperServers } = loadConfig({}, { HOLDFAST_COORDINATOR: 'zookeeper', ...servers });
+  assert.deepEqual(pathsOf(zookeeperServers), ['127.0.0.1:2181', '127.0.0.1:2182']);
+  const hasty = { HOLDFAST_HEARTBEAT_MS: '150', HOLDFAST_CHALLENGE_MS: '300' };
+  assert.match(mistakesOf(hasty), /HOLDFAST_CHALLENGE_MS must be more than twice/);
+  assert.equal(loadConfig({}, { ...hasty, HOLDFAST_CHALLENGE_MS: '301' }).challengeMs, 301);
+});
+
+test('where the port is any free one, the others are too, unless they are named', () => {
+  const { binaryPort, peerPort } = loadConfig({ port: '0' }, { HOLDFAST_BINARY_PORT: '9' });
+  assert.deepEqual([binaryPort, peerPort], [9, 0]);
+  assert.throws(() => loadConfig({ peerPort: 'x' }, {}), /--peer-port=x wants a whole number/);
 });

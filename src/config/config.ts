@@ -62,6 +62,13 @@ function oneOf(
   };
 }
 
+const NODE_NAME = /^[a-z0-9-]{1,32}$/;
+
+function nodeName(value: string): string {
+  if (!NODE_NAME.test(value)) throw new RangeError('wants 1 to 32 of a-z, 0-9 and -');
+  return value;
+}
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 const MIB = 1024 * 1024;
@@ -78,6 +85,52 @@ export const SETTINGS = {
     7401,
     { min: 0, max: 65_535 },
     'port of the binary protocol; 0 = any free one, which is the default where the port is 0',
+  ),
+  node: {
+    env: 'HOLDFAST_NODE',
+    fallback: '',
+    text: 'name of this node in its cluster (1 to 32 of a-z, 0-9 and -); none = it runs alone',
+    parse: nodeName,
+  },
+  peerPort: integer(
+    'HOLDFAST_PEER_PORT',
+    7402,
+    { min: 0, max: 65_535 },
+    'port of the channel between nodes; 0 = any free one, which is the default where the port is 0',
+  ),
+  coordinator: oneOf(
+    'HOLDFAST_COORDINATOR',
+    'local',
+    ['local', 'zookeeper'],
+    'what tells the nodes of each other',
+  ),
+  zookeeperServers: text(
+    'HOLDFAST_ZOOKEEPER_SERVERS',
+    '',
+    'host:port of every server of the ensemble, separated by commas',
+  ),
+  zookeeperPath: text(
+    'HOLDFAST_ZOOKEEPER_PATH',
+    '',
+    "the cluster's own node there; none = /holdfast/ and 8 digits of the cluster's id",
+  ),
+  sessionMs: integer(
+    'HOLDFAST_SESSION_MS',
+    600,
+    { min: 100, max: 60_000 },
+    'after so long without a sign of life the coordinator takes a node for dead',
+  ),
+  heartbeatMs: integer(
+    'HOLDFAST_HEARTBEAT_MS',
+    50,
+    { min: 10, max: 10_000 },
+    'nodes tell each other how they are so often',
+  ),
+  challengeMs: integer(
+    'HOLDFAST_CHALLENGE_MS',
+    300,
+    { min: 50, max: 60_000 },
+    'after so long without a word of the leader the others ask for his place',
   ),
   tlsCertFile: text('HOLDFAST_TLS_CERT_FILE', '', 'certificate chain (PEM) of both ports'),
   tlsKeyFile: text('HOLDFAST_TLS_KEY_FILE', '', 'private key (PEM) that belongs to it'),
@@ -184,7 +237,7 @@ export function loadConfig(
   for (const [name, setting] of Object.entries(SETTINGS)) {
     const flag = given[name as SettingName];
     const value = flag ?? environment[setting.env];
-    const where = flag === undefined ? setting.env : `--${name}`;
+    const where = flag === undefined ? setting.env : flagOf(name);
     config[name] = setting.fallback;
     if (value === undefined || value === '') continue;
     try {
@@ -193,9 +246,11 @@ export function loadConfig(
       mistakes.push(`${where}=${value} ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  mistakes.push(...tlsMistakes(config));
-  // Whoever asks for any free port runs several nodes on one machine: the second door is free too.
-  if (config['port'] === 0 && !isGiven('binaryPort')) config['binaryPort'] = 0;
+  mistakes.push(...tlsMistakes(config), ...clusterMistakes(config));
+  // Whoever asks for any free port runs several nodes on one machine: the other doors are free too.
+  for (const name of ['binaryPort', 'peerPort'] as const) {
+    if (config['port'] === 0 && !isGiven(name)) config[name] = 0;
+  }
   const known = new Set<string>(Object.values(SETTINGS).map((setting) => setting.env));
   const others = new Set([
     'HOLDFAST_SHIM',
@@ -217,7 +272,11 @@ export function loadConfig(
   return Object.freeze(config) as Config;
 }
 
-/** The paths of a setting that lists some. */
+function flagOf(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** The paths, or addresses, of a setting that lists some. */
 export function pathsOf(list: string): readonly string[] {
   const paths = list.split(',').map((path) => path.trim());
   return paths.filter((path) => path !== '');
@@ -228,4 +287,19 @@ function tlsMistakes(config: { readonly [name: string]: string | number }): stri
   const { tlsCertFile, tlsKeyFile } = config;
   if ((tlsCertFile === '') === (tlsKeyFile === '')) return [];
   return ['HOLDFAST_TLS_CERT_FILE and HOLDFAST_TLS_KEY_FILE belong together'];
+}
+
+function clusterMistakes(config: { readonly [name: string]: string | number }): string[] {
+  const { coordinator, zookeeperServers, zookeeperPath } = config;
+  const mistakes: string[] = [];
+  if (coordinator === 'zookeeper' && zookeeperServers === '') {
+    mistakes.push('HOLDFAST_COORDINATOR=zookeeper wants HOLDFAST_ZOOKEEPER_SERVERS');
+  }
+  if (coordinator !== 'zookeeper' && `${zookeeperServers}${zookeeperPath}` !== '') {
+    mistakes.push('HOLDFAST_ZOOKEEPER_... is read only with HOLDFAST_COORDINATOR=zookeeper');
+  }
+  if (Number(config['challengeMs']) <= 2 * Number(config['heartbeatMs'])) {
+    mistakes.push('HOLDFAST_CHALLENGE_MS must be more than twice HOLDFAST_HEARTBEAT_MS');
+  }
+  return mistakes;
 }

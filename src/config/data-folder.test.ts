@@ -2,7 +2,7 @@
 // they are gone.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -11,9 +11,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOperationalError } from '../base/errors.ts';
 import {
+  namedNodes,
   noteJournalBegun,
   openDataFolder,
   removeRunningNode,
+  runningNodes,
   writeRunningNode,
 } from './data-folder.ts';
 
@@ -91,6 +93,50 @@ test('a new folder gets an identity and a key that only its owner reads, and kee
   assert.match(first.apiKey, /^hk_[A-Za-z0-9_-]{32}$/);
   assert.equal((await stat(first.apiKeyFile)).mode & 0o777, 0o600);
   assert.deepEqual(openDataFolder(folder), { ...first, isNew: false });
+});
+
+test('named nodes share identity, keys and journal, and have the rest for themselves', async () => {
+  await using parent = await Folder.make();
+  const folder = join(parent.path, 'data');
+  const alone = openDataFolder(folder);
+  assert.equal(alone.clusterKey.length, 0);
+  const one = openDataFolder(folder, { node: 'node-1' });
+  const two = openDataFolder(folder, { node: 'node-2' });
+  assert.equal((await stat(join(folder, 'cluster-key'))).mode & 0o777, 0o600);
+  assert.equal(one.clusterKey.length, 32);
+  for (const shared of ['clusterKey', 'cluster', 'apiKey', 'journalFolder'] as const) {
+    assert.deepEqual(one[shared], two[shared]);
+  }
+  assert.deepEqual(two.cluster, alone.cluster);
+  assert.equal(two.historyFolder, join(folder, 'nodes', 'node-2', 'history'));
+  assert.equal(two.checkpointFolder, join(folder, 'nodes', 'node-2', 'checkpoints'));
+  assert.deepEqual(namedNodes(folder), ['node-1', 'node-2']);
+  await writeFile(join(folder, 'cluster-key'), 'abc');
+  const unkeyed = () => openDataFolder(folder, { node: 'node-3' });
+  assert.throws(unkeyed, /cluster-key does not hold a key/);
+});
+
+test('whoever runs is found by what he noted, the one alone first; the dead are passed over', async () => {
+  await using parent = await Folder.make();
+  const folder = parent.path;
+  assert.deepEqual(runningNodes(folder), []);
+  const note = {
+    url: 'http://127.0.0.1:2',
+    binary_url: 'holdfast://127.0.0.1:3',
+    pid: process.pid,
+  };
+  const dead = spawnSync(process.execPath, ['-e', '']).pid;
+  for (const [name, pid] of [
+    ['node-1', dead],
+    ['node-2', process.pid],
+  ] as const) {
+    const { nodeFolder } = openDataFolder(folder, { node: name });
+    writeRunningNode(nodeFolder, { ...note, node: name, pid });
+  }
+  assert.deepEqual(runningNodes(folder), [{ ...note, node: 'node-2' }]);
+  writeRunningNode(folder, note);
+  await writeFile(join(folder, 'nodes', 'node-2', 'node.json'), '{}');
+  assert.deepEqual(runningNodes(folder), [note]);
 });
 
 test('an empty journal folder is a loss and not a start, once there was an entry', async () => {

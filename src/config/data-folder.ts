@@ -1,10 +1,15 @@
-// The data folder of a node and the small files in it that are not the journal:
+// The data folder and the small files in it that are not the journal:
 //
 //   cluster.json   who this cluster is; written once, before the first entry
 //   api-key        the key that callers show; readable by its owner only
 //   journal-begun  there once was an entry: an empty journal folder is then a loss, not a start
+//   cluster-key    the secret of its nodes among themselves; readable by its owner only
+//   journal/       the journal's segments and its lock; all nodes of the folder have the same
+//   coordinator/   who is there and who is first in line (drivers/local)
+//   nodes/<name>/  what is a named node's own: node.json, checkpoints/, history/, node.sqlite
 //   node.json      where the running node listens; for the command line on the same machine
-//   journal/       the journal's segments and its lock
+//   alone.sqlite   held by the node that runs alone, which has node.json, checkpoints/ and
+//                  history/ in the folder itself
 //
 // Small files are replaced whole (write aside, sync, rename, sync the folder), so that a crash
 // leaves the old one or the new one.
@@ -25,27 +30,39 @@ export type ClusterIdentity = {
 export type DataFolder = {
   readonly folder: string;
   readonly journalFolder: string;
+  /** The node's own: `folder` itself where it runs alone. */
+  readonly nodeFolder: string;
   readonly checkpointFolder: string;
+  readonly historyFolder: string;
   readonly cluster: ClusterIdentity;
   readonly apiKey: string;
   readonly apiKeyFile: string;
+  /** 32 bytes that nodes of the cluster prove to each other to know; none for a node alone. */
+  readonly clusterKey: Uint8Array;
   /** True when this start created the folder's identity. */
   readonly isNew: boolean;
 };
 
 const KEY_PREFIX = 'hk_';
 const KEY_LENGTH_MIN = 20;
+const CLUSTER_KEY_BYTES = 32;
 const BEGUN = 'journal-begun';
 
-/** Opens the folder, and creates identity and key where there is no journal yet. */
-export function openDataFolder(
-  folder: string,
+type OpeningOptions = {
   /** Other directories that hold the journal too. */
-  otherJournalFolders: readonly string[] = [],
-): DataFolder {
+  readonly otherJournalFolders?: readonly string[] | undefined;
+  /** The node's name; '' = it runs alone. */
+  readonly node?: string;
+};
+
+/** Opens the folder, and creates identity and keys where there is no journal yet. */
+export function openDataFolder(folder: string, options: OpeningOptions = {}): DataFolder {
+  const { otherJournalFolders = [], node = '' } = options;
   const journalFolder = join(folder, 'journal');
+  const nodeFolder = node === '' ? folder : join(folder, 'nodes', node);
   try {
     mkdirSync(journalFolder, { recursive: true });
+    mkdirSync(nodeFolder, { recursive: true });
   } catch (error) {
     throw new OperationalError('DATA_FOLDER_UNUSABLE', {
       detail: `The folder ${folder} cannot be created or written.`,
@@ -61,8 +78,33 @@ export function openDataFolder(
     createFile(apiKeyFile, `${KEY_PREFIX}${randomBytes(24).toString('base64url')}\n`, 0o600);
   }
   const apiKey = readKey(apiKeyFile);
-  const checkpointFolder = join(folder, 'checkpoints');
-  return { folder, journalFolder, checkpointFolder, cluster, apiKey, apiKeyFile, isNew };
+  return {
+    folder,
+    journalFolder,
+    nodeFolder,
+    checkpointFolder: join(nodeFolder, 'checkpoints'),
+    historyFolder: join(nodeFolder, 'history'),
+    cluster,
+    apiKey,
+    apiKeyFile,
+    clusterKey: node === '' ? new Uint8Array(0) : openClusterKey(folder),
+    isNew,
+  };
+}
+
+function openClusterKey(folder: string): Uint8Array {
+  const file = join(folder, 'cluster-key');
+  if (!existsSync(file)) {
+    createFile(file, `${randomBytes(CLUSTER_KEY_BYTES).toString('hex')}\n`, 0o600);
+  }
+  let text = '';
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw keyFault(file, error);
+  }
+  if (!/^[0-9a-f]{64}$/.test(text)) throw keyFault(file, undefined);
+  return new Uint8Array(Buffer.from(text, 'hex'));
 }
 
 function readKey(file: string): string {
@@ -170,23 +212,67 @@ function identityFault(file: string, cause: unknown): OperationalError {
 }
 
 export type RunningNode = {
+  /** Its name; left out where it runs alone. */
+  readonly node?: string;
   readonly url: string;
   readonly binary_url: string;
   readonly pid: number;
 };
 
-export function writeRunningNode(folder: string, node: RunningNode): void {
-  replaceFile(join(folder, 'node.json'), `${JSON.stringify(node)}\n`, 0o644);
+/** `nodeFolder`: as in DataFolder. */
+export function writeRunningNode(nodeFolder: string, node: RunningNode): void {
+  replaceFile(join(nodeFolder, 'node.json'), `${JSON.stringify(node)}\n`, 0o644);
 }
 
 /** Only one's own: a successor may be running already. */
-export function removeRunningNode(folder: string, pid: number): void {
-  const file = join(folder, 'node.json');
+export function removeRunningNode(nodeFolder: string, pid: number): void {
+  const file = join(nodeFolder, 'node.json');
   try {
     const note: unknown = JSON.parse(readFileSync(file, 'utf8'));
     if ((note as { readonly pid?: unknown } | null)?.pid === pid) rmSync(file, { force: true });
   } catch {
     // There is none, or none that anybody could use.
+  }
+}
+
+/** Names of the nodes that ever had a part in the folder, in order. */
+export function namedNodes(folder: string): string[] {
+  try {
+    return readdirSync(join(folder, 'nodes')).sort();
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * What nodes of this folder noted of themselves and whose process is there, as far as this process
+ * sees: the one that runs alone first. A killed node's note stays until its successor writes one.
+ */
+export function runningNodes(folder: string): RunningNode[] {
+  const folders = [folder, ...namedNodes(folder).map((name) => join(folder, 'nodes', name))];
+  return folders.flatMap((nodeFolder) => {
+    const note = readNote(join(nodeFolder, 'node.json'));
+    return note !== undefined && isThere(note.pid) ? [note] : [];
+  });
+}
+
+function readNote(file: string): RunningNode | undefined {
+  try {
+    const note = JSON.parse(readFileSync(file, 'utf8')) as Partial<RunningNode> | null;
+    if (typeof note?.url !== 'string' || typeof note.pid !== 'number') return undefined;
+    return note as RunningNode;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Signal 0 asks and does nothing; a process of somebody else is there too. */
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as { readonly code?: unknown }).code === 'EPERM';
   }
 }
 

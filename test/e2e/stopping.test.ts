@@ -90,7 +90,17 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-for (const signal of ['SIGHUP', 'SIGKILL'] as const) {
+test('a terminal that is closed does not end a node', async () => {
+  await using folder = await TemporaryFolder.make();
+  await using node = new SpawnedNode({ data: folder.path, lifeMsMax: LIFE_MS_MAX });
+  const ready = await node.ready();
+  node.signal('SIGHUP');
+  await using client = await clientOf(ready);
+  await openAccounts(client);
+  assert.equal((await node.end('SIGTERM')).exitCode, 0);
+});
+
+for (const signal of ['SIGUSR2', 'SIGKILL'] as const) {
   test(`a node that died of ${signal} is reported so, also through the shim`, async () => {
     await using folder = await TemporaryFolder.make();
     const data = folder.path;

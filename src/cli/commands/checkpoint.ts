@@ -4,12 +4,12 @@
 import type { Command } from 'commander';
 import { readCheckpointKey } from '../../config/checkpoint-key.ts';
 import type { JsonObject } from '../../client/wire.ts';
-import { connect, dataFolder } from '../connection.ts';
+import { NODE_OPTION, connect, dataFolder, nodeFolder } from '../connection.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { Output } from '../output.ts';
 import type { Run } from '../run.ts';
 
-type VerifyOptions = { readonly againstJournal?: boolean };
+type VerifyOptions = { readonly againstJournal?: boolean; readonly node?: string };
 
 const COLUMNS = [
   { title: 'position', isNumber: true },
@@ -55,12 +55,14 @@ export function addCheckpointCommands(program: Command, run: Run): void {
     .command('verify')
     .description('load each one afresh and prove digests, balance and totals, offline')
     .option('--against-journal', 'replay the journal too, and compare the states')
+    .option(...NODE_OPTION)
     .action(
       run<VerifyOptions>(async ({ io, options }) => {
         const { verifyCheckpoints } = await import('../checkpoint-verify.ts');
         return verifyCheckpoints({
           output: new Output(io, options),
           folder: dataFolder(io, options),
+          nodeFolder: nodeFolder(io, options),
           key: readCheckpointKey(io.environment['HOLDFAST_CHECKPOINT_KEY_FILE'] ?? ''),
           againstJournal: options.againstJournal === true,
         });

@@ -5,12 +5,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SETTINGS } from '../../config/config.ts';
 import type { HistorySurvey } from '../../main.ts';
-import { dataFolder } from '../connection.ts';
+import { NODE_OPTION, dataFolder, nodeFolder } from '../connection.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { CliFailure } from '../failure.ts';
 import { requireJournal } from '../journal-folder.ts';
 import { Output } from '../output.ts';
 import type { Run } from '../run.ts';
+
+type OfNode = { readonly node?: string };
 
 const MONEY = 'No payment and no balance depends on it; nothing was changed.';
 
@@ -19,21 +21,28 @@ export function addHistoryCommands(program: Command, run: Run): void {
   group
     .command('status')
     .description('which files there are, and their digest; reads names and lengths')
-    .action(run<object>(({ io, options }) => tell(dataFolder(io, options), false, io, options)));
+    .option(...NODE_OPTION)
+    .action(run<OfNode>(({ io, options }) => tell(nodeFolder(io, options), false, io, options)));
   group
     .command('verify')
     .description('check every byte of it against its digests')
-    .action(run<object>(({ io, options }) => tell(dataFolder(io, options), true, io, options)));
+    .option(...NODE_OPTION)
+    .action(run<OfNode>(({ io, options }) => tell(nodeFolder(io, options), true, io, options)));
   group
     .command('rebuild')
     .description('make it again from the journal; the node must be stopped')
+    .option(...NODE_OPTION)
     .action(
-      run<object>(async ({ io, options }) => {
+      run<OfNode>(async ({ io, options }) => {
         const folder = dataFolder(io, options);
         await requireJournal(join(folder, 'journal'));
         const { remakeHistory } = await import('../../main.ts');
-        const further = io.environment[SETTINGS.journalDirectories.env] ?? '';
-        return show(await remakeHistory(folder, further), new Output(io, options));
+        const survey = await remakeHistory({
+          dataFolder: folder,
+          nodeFolder: nodeFolder(io, options),
+          directories: io.environment[SETTINGS.journalDirectories.env] ?? '',
+        });
+        return show(survey, new Output(io, options));
       }),
     );
 }
@@ -61,7 +70,9 @@ async function requireHistory(folder: string): Promise<void> {
         code: 'history_not_found',
         message: `There is no history in ${folder}.`,
         money: 'Nothing was read or changed.',
-        action: 'Name the data folder with --data; a node makes its history when it starts.',
+        action:
+          'Name the data folder with --data, and with --node one of several nodes; a node makes ' +
+          'its history when it starts.',
       },
       cause,
     );

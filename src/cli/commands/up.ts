@@ -1,13 +1,26 @@
-// `holdfast up`: runs a node in this process until it is stopped. The wiring is main.ts's.
+// `holdfast up`: runs a node in this process until it is stopped (the wiring is main.ts's), or
+// several as child processes.
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { usageFailure } from '../failure.ts';
 import type { Run } from '../run.ts';
 
 type UpOptions = {
   readonly host?: string;
   readonly port?: string;
   readonly binaryPort?: string;
+  readonly peerPort?: string;
+  readonly node?: string;
+  readonly nodes?: string;
+  readonly supervised?: boolean;
 };
+
+const MORE = `
+The node prints its URL and where its key is. Ctrl-C stops it: requests under way finish.
+With --json the first line is {"event":"ready","url":...,"binary_url":...,"pid":...}.
+With --nodes they are several on this machine; when one is killed the others go on, and it is
+started again. Node i listens on --port + 10 (i - 1), and on the two ports after it.
+Everything else is set by HOLDFAST_... variables: docs/reference/cli.md.`;
 
 export function addUpCommand(program: Command, run: Run): void {
   program
@@ -19,16 +32,25 @@ export function addUpCommand(program: Command, run: Run): void {
       '--binary-port <number>',
       'port of the binary protocol; 0 = any free one (HOLDFAST_BINARY_PORT; 7401)',
     )
-    .addHelpText(
-      'after',
-      '\nThe node prints its URL and where its key is. Ctrl-C stops it: requests under way finish.' +
-        '\nWith --json the first line is {"event":"ready","url":...,"binary_url":...,"pid":...}.',
+    .option('--nodes <count>', 'start so many nodes of one cluster on this machine, 1 to 9')
+    .option('--node <name>', 'name of this node in its cluster; none = alone (HOLDFAST_NODE)')
+    .option(
+      '--peer-port <number>',
+      'port of the channel between nodes; 0 = any free one (HOLDFAST_PEER_PORT; 7402)',
     )
+    .addOption(new Option('--supervised', 'end with standard input').hideHelp())
+    .addHelpText('after', MORE)
     .action(
-      run<UpOptions>(async ({ options }) => {
-        const { data, host, port, binaryPort, json = false } = options;
-        const { up } = await import('../../main.ts');
-        return up({ settings: { dataFolder: data, host, port, binaryPort }, json });
+      run<UpOptions>(async ({ io, options }) => {
+        const { data, host, port, binaryPort, peerPort, node, nodes, json = false } = options;
+        const settings = { dataFolder: data, host, port, binaryPort, peerPort, node };
+        if (nodes === undefined) {
+          const { up } = await import('../../main.ts');
+          return up({ settings, json, supervised: options.supervised === true });
+        }
+        if (options.supervised === true) throw usageFailure('--supervised is for one node.');
+        const { runNodes } = await import('../supervisor/run-nodes.ts');
+        return runNodes({ io, count: nodes, settings, json });
       }),
     );
 }
