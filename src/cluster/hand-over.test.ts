@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { isOperationalError } from '../base/errors.ts';
 import { HandClock } from '../../test/support/engine-rig.ts';
 import { isOlderRelease } from './leadership/release-order.ts';
 import { ClusterRig, type RigSettings } from './testing/leadership-rig.ts';
@@ -75,6 +76,24 @@ it('lets somebody else lead when the target dies', () =>
     const error = await handOver(rig, leader, target);
     assert.equal((error as { code: string }).code, 'OUTCOME_UNKNOWN');
     assert.ok([leader, other].includes(await rig.settled()));
+  }));
+
+it('waits for the target no longer than whoever asked for it', () =>
+  withThree(async (rig, leader, [, target]) => {
+    const patience = new AbortController();
+    let result: unknown;
+    const settle = (value: unknown): void => {
+      result = value;
+    };
+    const { leadership } = rig.node(leader);
+    void leadership.switchover(target, patience.signal).then(settle, settle);
+    const isCalled = (): boolean => rig.node(target!).calls.length > 0;
+    await rig.until(isCalled, 'the target to try', 5000);
+    patience.abort();
+    // No time passes meanwhile.
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    assert.ok(isOperationalError(result, 'OUTCOME_UNKNOWN'), String(result));
+    await rig.settled();
   }));
 
 it('refuses what cannot be, names the reason, and the leader goes on', () =>

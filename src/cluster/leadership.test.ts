@@ -76,6 +76,16 @@ describe('a leader that is lost', () => {
       assert.match(call.reason, new RegExp(`The leader ${leader} is not heard`));
     }));
 
+  it('is not replaced by one that builds its books anew, though that would be first', () =>
+    withCluster(THREE, async (rig, leader, standbys) => {
+      rig.node(standbys[0]!).isRebuilding = true;
+      await rig.pass(500);
+      rig.node(leader).kill();
+      await rig.until(() => rig.isSettled(), 'a new leader');
+      assert.deepEqual(rig.leaders(), [standbys[1]]);
+      assert.equal(rig.node(standbys[0]!).calls.length, 0);
+    }));
+
   it('is replaced by the furthest standby', () =>
     withCluster(THREE, async (rig, leader, standbys) => {
       rig.node(standbys[0]!).behind = 40;

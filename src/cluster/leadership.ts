@@ -251,7 +251,8 @@ class ClusterLeadership implements Leadership {
 
   /** Why it could not carry out an order to lead. */
   #readiness(): string | undefined {
-    if (!this.#isWaiting) return `${this.#own.id} is ${this.#own.role} and cannot lead now.`;
+    const isStandby = this.#isWaiting && this.#own.role === 'following';
+    if (!isStandby) return `${this.#own.id} is ${this.#own.role} and cannot lead now.`;
     return this.#clockFault();
   }
 

@@ -34,7 +34,11 @@ export async function catchUp(
   const { stations, waits } = parts;
   const through = wish.isStrong ? await strongPosition(parts, signal) : 0;
   const now = (): number => stations.replica.position;
-  await waits.until(Math.max(through, wish.position), now, signal);
+  const { ending } = stations;
+  const any = AbortSignal.any([signal, ending.signal]);
+  await waits.until(Math.max(through, wish.position), now, any).catch((error: unknown) => {
+    throw signal.aborted || !ending.signal.aborted ? error : stopping();
+  });
 }
 
 /** Asks until somebody answers: a failover is a pause for readers too. */
@@ -52,7 +56,7 @@ async function strongPosition(parts: MemberParts, signal: AbortSignal): Promise<
     }
     await clock.sleep(AGAIN_MS, any);
   }
-  if (!signal.aborted) throw new OperationalError('NOT_READY', { detail: 'The node is stopping.' });
+  if (!signal.aborted) throw stopping();
   throw notInTime(stations.replica.position + 1, stations.replica.position);
 }
 
@@ -66,6 +70,10 @@ async function ask(parts: MemberParts, signal: AbortSignal): Promise<number> {
   const { readPosition } = PEER_QUESTIONS;
   const answer = await cluster.peers.ask(leader.id, readPosition, new Uint8Array(), signal);
   return Number(Buffer.from(answer).readBigUInt64LE(0));
+}
+
+function stopping(): OperationalError {
+  return new OperationalError('NOT_READY', { detail: 'The node is stopping.' });
 }
 
 /** A barrier may wait for as long as the journal does. */

@@ -19,6 +19,12 @@ export class ClockGuard {
     this.#distanceMs = this.#measureMs();
   }
 
+  /** Small steps are no jump: looked at often, also by who does not number, they do not add up. */
+  look(): void {
+    const distanceMs = this.#measureMs();
+    if (Math.abs(distanceMs - this.#distanceMs) <= CLOCK_JUMP_MS_MAX) this.#distanceMs = distanceMs;
+  }
+
   /** Nanoseconds since 1970, or throws CLOCK_JUMPED. The caller keeps it rising. */
   nowNs(): bigint {
     const distanceMs = this.#measureMs();

@@ -104,7 +104,9 @@ export class Stations {
   }
 
   /** From the newest checkpoint and the journal behind it; the journal is open then. */
-  async restore(how: Pick<RestoreOptions, 'mode' | 'skip' | 'fetchCheckpoint'>): Promise<Restored> {
+  async restore(
+    how: Pick<RestoreOptions, 'mode' | 'skip' | 'applied' | 'fetchCheckpoint'>,
+  ): Promise<Restored> {
     const { clusterId, timeline, checkpoints, observer } = this.options;
     const restored = await restoreFromNewest({
       ...how,

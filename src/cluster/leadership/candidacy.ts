@@ -96,7 +96,9 @@ export class Candidacy {
 
   /** Why this node could not lead however much it was needed: one sentence. */
   #standing(): string | undefined {
-    const { pausing, coordinator } = this.#parts;
+    const { pausing, coordinator, own } = this.#parts;
+    // It may be building its books anew: until it could come, all others would wait for it.
+    if (own.role !== 'following') return `It is ${own.role}.`;
     if (pausing.isPaused) return 'Failover is paused.';
     if (!coordinator.health().connected) return 'The coordinator is not connected.';
     return this.#parts.clockFault();

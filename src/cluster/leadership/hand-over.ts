@@ -171,7 +171,7 @@ export class HandOver {
     this.#parts.tell();
     void line.stepAside();
     try {
-      const won = await this.#ask(target, { position, epoch, reason });
+      const won = await this.#ask(target, { position, epoch, reason }, signal);
       const tookMs = clock.monotonicMs() - startedMs;
       log('info', 'handover', `${target} leads since epoch ${won}; it took ${tookMs} ms.`);
       await this.#untilHeard(won, signal);
@@ -213,13 +213,14 @@ export class HandOver {
     }
   }
 
-  async #ask(target: string, order: TakeOver): Promise<number> {
+  async #ask(target: string, order: TakeOver, signal: AbortSignal): Promise<number> {
     const { peers, clock, times, log } = this.#parts;
     const end = new AbortController();
     void clock.sleep(times.takeOverMs, end.signal).then(() => end.abort());
     try {
       const bytes = encodeMessage(order);
-      return decodeEpoch(await peers.ask(target, PEER_QUESTIONS.takeOver, bytes, end.signal));
+      const either = AbortSignal.any([signal, end.signal]);
+      return decodeEpoch(await peers.ask(target, PEER_QUESTIONS.takeOver, bytes, either));
     } catch (error) {
       const why = isOperationalError(error) ? error.detail : String(error);
       log('warn', 'handover', `${target} did not take over: ${why}`);

@@ -164,6 +164,8 @@ export class RigNode {
   configuration = 'aa';
   isDead = false;
   isFrozen = false;
+  /** Its books are being built anew, though it waits to be called. */
+  isRebuilding = false;
   /** It is asked to take over and dies. */
   diesWhenCalled = false;
   #isHandedOver = false;
@@ -302,8 +304,9 @@ export class RigNode {
     }
   }
 
-  #report(role: NodeRole): void {
-    this.role = role;
+  #report(told: NodeRole): void {
+    const role = this.isRebuilding && told === 'following' ? 'recovering' : told;
+    this.role = told;
     const { epoch, position } = this;
     this.leadership.report({
       role,

@@ -101,12 +101,15 @@ for (const seed of [1, 2, 3]) {
     const payers = [0, 1, 2].map((number) => new Payer(cluster, 10 * seed + number));
     const paying = Promise.all(payers.map((payer) => payer.run(over.signal)));
     const prng = new Prng(seed);
-    for (let acts = 0; acts < ACTS; acts++) {
-      await disturb(cluster, prng);
-      await cluster.untilLed();
-      await pause(ACT_MS);
+    try {
+      for (let acts = 0; acts < ACTS; acts++) {
+        await disturb(cluster, prng);
+        await cluster.untilLed();
+        await pause(ACT_MS);
+      }
+    } finally {
+      over.abort();
     }
-    over.abort();
     await paying;
     await cluster.untilLevel();
     const payments = payers.flatMap(({ acknowledged }) => acknowledged);

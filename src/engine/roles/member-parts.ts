@@ -156,7 +156,8 @@ export class MemberParts {
 
   /** Only a leader's journal is open for writing, and what another node needs stays in it. */
   async #discard(position: number): Promise<void> {
-    if (this.stations.role !== 'leading') return;
+    // Who hands over is called leading until the journal is closed.
+    if (this.stations.role !== 'leading' || this.stations.leading === undefined) return;
     let through = position;
     for (const { isSelf, isMember, isLinked, state } of this.cluster.leadership.view().members) {
       if (isSelf || (!isMember && !isLinked)) continue;

@@ -65,6 +65,13 @@ export class Member implements NodeLife {
     this.#living.catch((error: unknown) => {
       stations.halt(error);
       this.#ready.reject(error);
+      // Who is with a leader, or waits for books that do not move any more.
+      const gone = new OperationalError('NOT_READY', {
+        detail: 'This node has ended.',
+        cause: error,
+      });
+      this.#parts.forwarder.abandon(gone);
+      stations.intake.rejectAll(gone);
     });
     await this.#ready.promise;
   }
@@ -113,7 +120,8 @@ export class Member implements NodeLife {
       if (taken === undefined) continue;
       const end = await this.#lead(taken, call);
       if (end.kind === 'stopped') return;
-      this.#parts.forwarder.wake();
+      // At once: as long as it is called leading the others wait for it, whatever its disk does.
+      if (stations.role === 'leading') stations.become('following', end.reason);
       await stations.journal.close();
       await cluster.leadership.resigned(end.reason);
       await this.#standingBy.reopen();
@@ -152,9 +160,15 @@ export class Member implements NodeLife {
       if (!isOperationalError(error) || !ATTEMPT_LOST.has(error.code)) throw error;
       stations.ending.signal.throwIfAborted();
       await stations.journal.close();
-      await this.#standingBy.reopen();
-      if (error.code === 'JOURNAL_FULL') await this.#waitForRoom(error);
-      await cluster.leadership.resigned(`It could not lead: ${error.message}`);
+      const why = `It could not lead: ${error.message}`;
+      if (error.code === 'JOURNAL_FULL') {
+        await this.#standingBy.reopen();
+        await this.#waitForRoom(error);
+        await cluster.leadership.resigned(why);
+      } else {
+        // The others wait for whoever tries: not also for his reading.
+        await Promise.all([cluster.leadership.resigned(why), this.#standingBy.reopen()]);
+      }
       return undefined;
     }
   }
@@ -186,7 +200,8 @@ export class Member implements NodeLife {
   }
 
   #heard(): void {
-    const { following } = this.#parts;
+    const { following, clockGuard } = this.#parts;
+    clockGuard.look();
     if (this.#term !== undefined) {
       this.#term.look();
       return;

@@ -25,7 +25,7 @@ export type RecoverOptions = {
   readonly replica: Replica;
   /** Where to begin: at the head of the checkpoint that the replica is at; null = at genesis. */
   readonly from: EngineOffset | null;
-  /** Digests of entries that checkpoints prove, by position. */
+  /** Digests of entries that were acknowledged, by checkpoints and by what was applied before. */
   readonly proven: ReadonlyMap<number, Uint8Array>;
   /**
    * What is not known to be durable is left out: beside a leader in another process the last
@@ -78,7 +78,7 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
 /** Applies accepted entries in order, each as soon as it may be. */
 class Tip {
   readonly #options: RecoverOptions;
-  /** What a checkpoint proves was acknowledged once. */
+  /** What is proven was acknowledged once. */
   readonly #proven: number;
   #waiting: StoredEntry[] = [];
   last: Entry | undefined;
@@ -144,7 +144,7 @@ function assertProven(entry: Entry, proven: RecoverOptions['proven']): void {
   const digest = proven.get(entry.position);
   if (digest === undefined || equalBytes(digest, entry.digest)) return;
   throw new OperationalError('JOURNAL_DIVERGED', {
-    detail: `At position ${entry.position} the journal holds another entry than the checkpoint of that position was taken after.`,
+    detail: `At position ${entry.position} the journal holds another entry than the checkpoint of that position was taken after, or than this node has applied.`,
     wayOut:
       'Nothing was answered. Journal and checkpoints are of two histories: find out which is yours, and move the other away.',
   });
@@ -156,7 +156,7 @@ function assertNothingMissing(last: Entry | undefined, proven: RecoverOptions['p
   const newest = Math.max(0, ...proven.keys());
   if (newest <= position) return;
   throw new OperationalError('JOURNAL_DIVERGED', {
-    detail: `The journal ends at position ${position}, but a checkpoint proves that it went on to ${newest}: acknowledged payments are missing.`,
+    detail: `The journal ends at position ${position}, but it went on to ${newest}, as a checkpoint proves or this node has applied: acknowledged payments are missing.`,
     wayOut:
       'Nothing was answered. Put back the end of the journal from a backup or another directory. Only if it is lost for ever: move the checkpoints of later positions away; the payments behind are then gone.',
   });

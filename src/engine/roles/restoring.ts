@@ -30,6 +30,8 @@ export type RestoreOptions = {
   readonly mode: 'read' | 'write';
   /** So many of the newest checkpoints are not used: they may have been taken after a fault. */
   readonly skip?: number;
+  /** Digest of what was applied here before, by position: without it a journal lost payments. */
+  readonly applied?: ReadonlyMap<number, Uint8Array>;
   /**
    * Nothing here is usable and the journal does not go back to its beginning: gets a checkpoint
    * from elsewhere. False = there is none.
@@ -63,7 +65,7 @@ type Beginning = {
 export async function restoreFromNewest(options: RestoreOptions): Promise<Restored> {
   const tried = new Set<number>();
   const told = new Set<string>();
-  const proven = new Map<number, Uint8Array>();
+  const proven = new Map<number, Uint8Array>(options.applied);
   const note = (text: string): void => {
     if (!told.has(text)) options.onNote(text);
     told.add(text);

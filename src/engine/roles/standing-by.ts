@@ -29,12 +29,14 @@ export class StandingBy {
 
   /** The journal is open for reading then. `skip`: so many newest checkpoints are not used. */
   async restore(skip = 0): Promise<void> {
-    const { stations, cluster, configuration, reports } = this.#parts;
+    const { stations, cluster, configuration, head, reports } = this.#parts;
     const { clusterId, timeline, checkpoints } = stations.options;
     const { signal } = stations.ending;
     const { recovered, manifest } = await stations.restore({
       mode: 'read',
       skip,
+      // A journal that ends before, or holds something else there, is not what was followed here.
+      applied: new Map(head === undefined ? [] : [[head.entry.position, head.entry.digest]]),
       ...(checkpoints !== undefined && {
         fetchCheckpoint: () =>
           fetchCheckpoint({

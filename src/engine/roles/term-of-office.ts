@@ -86,8 +86,12 @@ export class TermOfOffice {
     this.#giveBack();
     clearInterval(this.#looking);
     this.#isOver = true;
-    await stations.journal.close();
-    this.end({ kind: 'over', reason: `It handed over to ${target}.` });
+    try {
+      await stations.journal.close();
+    } finally {
+      // Also where closing failed: it numbers nothing any more, and must not seem to.
+      this.end({ kind: 'over', reason: `It handed over to ${target}.` });
+    }
     return position;
   }
 
