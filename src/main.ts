@@ -55,6 +55,9 @@ const EXIT_HALTED = 70;
 /** After a halt: how long answers to callers may still take before the process ends. */
 const HALT_GRACE_MS = 1000;
 
+/** After a halt, or after the time to drain: a stop that takes longer has got stuck. */
+const STUCK_MS = 4000;
+
 /** Starts a node and serves until it is told to stop or halts; resolves with the exit status. */
 export async function up(options: UpOptions): Promise<number> {
   assertLimits();
@@ -145,22 +148,38 @@ async function run(parts: Running, halted: Promise<void>, told: Promise<string>)
   try {
     await Promise.race([served, told]);
   } catch (error) {
+    const stuck = endIfStuck(logger, STUCK_MS);
     await node.stop(0);
     await closeDoors(doors);
+    clearTimeout(stuck);
     throw error;
   }
   const ending = await Promise.race([halted.then(() => 'halted' as const), told]);
-  if (ending === 'halted') {
-    setTimeout(() => process.exit(EXIT_HALTED), HALT_GRACE_MS);
-  } else {
+  const isHalted = ending === 'halted';
+  const stuck = endIfStuck(logger, STUCK_MS + (isHalted ? 0 : config.drainMs));
+  if (!isHalted) {
     logger.info({ event: 'stopping', signal: ending }, `told to stop by ${ending}`);
   }
   doors.http.sayGoodbye();
   doors.binary.sayGoodbye();
   await node.stop(config.drainMs);
+  if (isHalted) setTimeout(() => process.exit(EXIT_HALTED), HALT_GRACE_MS);
   await closeDoors(doors);
+  clearTimeout(stuck);
   removeRunningNode(folder.nodeFolder, process.pid);
   return node.status().role === 'halted' ? EXIT_HALTED : 0;
+}
+
+/**
+ * Where the disk does not answer, stopping waits for it; so would `process.exit`, which joins the
+ * threads that wait. The process must not: it holds the locks that another node needs.
+ */
+function endIfStuck(logger: Logger, afterMs: number): NodeJS.Timeout {
+  return setTimeout(() => {
+    const text = 'stopping has got stuck, as on a disk that does not answer: the process is killed';
+    logger.error({ event: 'stop_stuck' }, text);
+    process.kill(process.pid, 'SIGKILL');
+  }, afterMs);
 }
 
 /** Recovers, leads or follows, and tells whoever waits for it. */
