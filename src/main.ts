@@ -87,6 +87,7 @@ export async function up(options: UpOptions): Promise<number> {
   } else {
     logger.info({ event: 'stopping', signal: ending }, `told to stop by ${ending}`);
   }
+  doors.http.sayGoodbye();
   doors.binary.sayGoodbye();
   await node.stop(config.drainMs);
   await Promise.all([doors.http.close(), doors.binary.close()]);

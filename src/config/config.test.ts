@@ -44,3 +44,14 @@ test('all mistakes are told at once, also a setting that does not exist', () => 
     assert.ok(told.includes(name), told);
   }
 });
+
+test('lists of paths have no empty one: a directory that is left out by mistake is no second copy', () => {
+  for (const env of ['HOLDFAST_JOURNAL_DIRECTORIES', 'HOLDFAST_JOURNAL_WITHOUT']) {
+    for (const value of [',,', '/a,', ',/a', '/a,,/b', ' ']) {
+      const told = mistakesOf({ [env]: value });
+      assert.ok(told.startsWith(`${env}=${value} wants paths`), told);
+    }
+    assert.equal(mistakesOf({ [env]: '/a, /b' }), '');
+    assert.equal(mistakesOf({ [env]: '' }), '');
+  }
+});

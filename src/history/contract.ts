@@ -72,7 +72,8 @@ export type Persisted = { readonly position: number; readonly number: number };
 export interface NodeHistory extends History {
   /**
    * Reads what is on disk and clears away what a crash left: before the journal is replayed, and
-   * not before it has been locked. Rejects what the file system says.
+   * not before it has been locked. Where the files cannot be read, or not in a minute, it resolves
+   * and the history is incomplete until they can be: payments do not wait for a disk of their past.
    */
   open(): Promise<void>;
 

@@ -29,8 +29,9 @@ import {
   type ToWriter,
 } from './messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
+import { type HistoryOptions, OPEN_MS_MAX } from './options.ts';
 import type { Gap } from './query.ts';
-import type { Repair, RepairResult, StartRepair } from './repair.ts';
+import type { Repair, RepairResult } from './repair.ts';
 import { RoomGate } from './room-gate.ts';
 import { POOL_TRANSFERS, TailFeed } from './tail-feed.ts';
 import { ThreadLink } from './thread-link.ts';
@@ -39,17 +40,6 @@ import { ThreadLink } from './thread-link.ts';
 const RETRY_MS = 1000;
 /** A replay of the whole journal that failed is not begun again at once. */
 const REPAIR_AGAIN_MS = 30_000;
-
-export type HistoryOptions = {
-  readonly folder: string;
-  readonly log: (level: 'info' | 'warning', text: string) => void;
-  /** Reads the journal again; undefined = what is missing stays missing. */
-  readonly startRepair?: StartRepair | undefined;
-  /** Transfers of a run; a folder has one size for all. */
-  readonly runTransfers?: number | undefined;
-  /** Transfers that chunks in memory may hold. */
-  readonly poolTransfers?: number | undefined;
-};
 
 export class JournalHistory implements NodeHistory {
   readonly #options: HistoryOptions;
@@ -110,7 +100,14 @@ export class JournalHistory implements NodeHistory {
   /** Reads what is on disk and starts the threads. */
   async open(): Promise<void> {
     this.#startWriter();
-    await this.#opened.promise;
+    const opened = this.#opened;
+    const msMax = this.#options.openMsMax ?? OPEN_MS_MAX;
+    this.#later(msMax, () => {
+      if (this.#opened !== opened || this.#isOpen) return;
+      this.#writerFailure = `its files could not be read within ${msMax} ms`;
+      this.#openWithout(this.#writerFailure);
+    });
+    await opened.promise;
   }
 
   attach(state: () => DomainState, onRoom: () => void): void {
@@ -311,11 +308,15 @@ export class JournalHistory implements NodeHistory {
     this.#options.log('warning', `The thread that writes the history ended: ${error.message}`);
     this.#answers.rejectAll(incompleteError(error.message));
     this.#later(RETRY_MS, () => this.#startWriter());
+    this.#openWithout(error.message);
+  }
+
+  /** Nothing can be read or written there now. The payments do not wait for that. */
+  #openWithout(why: string): void {
     if (this.#isOpen) return;
-    // Nothing can be read or written there now. The payments do not wait for that.
     this.#isOpen = true;
     this.#feed.isOff = true;
-    this.#lose(error.message);
+    this.#lose(why);
     this.#opened.resolve();
   }
 
