@@ -30,7 +30,6 @@ test('what cannot be said of several nodes is wrong usage, and starts nothing', 
   }
   const environment = { HOLDFAST_BINARY_PORT: '7401' };
   assert.equal((await runSeen(['up', '--nodes', '3'], { environment })).exitCode, 2);
-  assert.equal((await runSeen(['up', '--nodes', '3', '--supervised'])).exitCode, 2);
   assert.equal((await runSeen(['up', '--nodes', '3', '--port', '70000'])).exitCode, 2);
 });
 
