@@ -24,17 +24,17 @@ export interface DirectoryLock {
   release(): Promise<void>;
 }
 
-/** `depose`: a holder that is there is ended first. Rejects with JOURNAL_LOCKED. */
+/** `depose`: a holder that is there is ended first, if it says so. Rejects with JOURNAL_LOCKED. */
 export async function acquireDirectoryLock(
   directory: string,
   waitMs: number,
   signal: AbortSignal,
-  depose = false,
+  depose?: () => boolean,
 ): Promise<DirectoryLock> {
   const startMs = performance.now();
   let patienceMs = waitMs;
   let retryMs = RETRY_MS_MIN;
-  let isDeposed = !depose;
+  let isDeposed = depose === undefined;
   for (;;) {
     signal.throwIfAborted();
     const database = tryLock(join(directory, LOCK_FILE));
@@ -46,7 +46,7 @@ export async function acquireDirectoryLock(
     }
     if (!isDeposed) {
       isDeposed = true;
-      const why = endHolder(directory);
+      const why = depose?.() === true ? endHolder(directory) : 'was heard again';
       if (why !== undefined) throw notDeposed(directory, why);
       patienceMs = Math.max(waitMs, DEPOSED_MS_MAX);
     }
@@ -108,7 +108,7 @@ function lockedError(directory: string, waitedMs: number): OperationalError {
 function notDeposed(directory: string, why: string): OperationalError {
   const holder = describeHolder(directory);
   return new OperationalError('JOURNAL_LOCKED', {
-    detail: `The journal in ${directory} is held by ${holder}, which is silent and ${why}. Nothing was changed.`,
+    detail: `The journal in ${directory} is held by ${holder}, which was to be succeeded, but ${why}. Nothing was changed.`,
     wayOut: 'End that process where it runs; then another node leads. Never remove lock.sqlite.',
   });
 }

@@ -141,6 +141,7 @@ export class Member implements NodeLife {
       return await takeOver({
         stations,
         call,
+        isSilent: () => cluster.leadership.leader() === undefined,
         head,
         clockGuard,
         node: cluster.id,

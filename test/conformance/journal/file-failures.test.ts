@@ -271,7 +271,7 @@ void describe('the lock of the file journal', () => {
     try {
       child.kill('SIGSTOP');
       const successor = createJournal({ directory, lockWaitMs: 0 });
-      const depose = { ...WRITE, depose: true };
+      const depose = { ...WRITE, depose: () => true };
       // Until it has had the lock for a second it may be a successor itself, and is let live.
       const deposing = async (): Promise<boolean> => {
         try {
@@ -303,7 +303,10 @@ void describe('the lock of the file journal', () => {
       for (const change of [{ namespace: 'pid:[1]' }, { namespace: '' }, { startTime: null }]) {
         await writeFile(path, JSON.stringify({ ...note, sinceMs: 1, ...change }));
         const successor = createJournal({ directory, lockWaitMs: 0 });
-        await assert.rejects(successor.open({ ...WRITE, depose: true }), hasCode('JOURNAL_LOCKED'));
+        await assert.rejects(
+          successor.open({ ...WRITE, depose: () => true }),
+          hasCode('JOURNAL_LOCKED'),
+        );
         assert.equal(child.signalCode, null);
       }
     } finally {
