@@ -4,7 +4,6 @@
 // `alone.sqlite` for the node alone. Each takes its own first and then looks at the others', so of
 // two that start at once at least one sees the other.
 
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperationalError } from '../base/errors.ts';
@@ -48,8 +47,9 @@ export async function lockNamedNode(
 export async function lockAlone(folder: DataFolder, waitMs: number): Promise<HeldLock> {
   const own = new KernelLock(aloneFile(folder.folder));
   if (!(await isTaken(own, waitMs))) {
+    const holders = (await own.holders().catch(() => [])).join(', ') || 'of unknown number';
     throw new OperationalError('JOURNAL_LOCKED', {
-      detail: `${folder.folder} is held by ${await holderOf(own)}; waited ${waitMs} ms. Nothing was changed.`,
+      detail: `${folder.folder} is held by process ${holders}; waited ${waitMs} ms. Nothing was changed.`,
       wayOut: 'Stop that process, or start this node on another data folder.',
     });
   }
@@ -74,16 +74,6 @@ function lockFile(folder: string, name: string): string {
 
 function aloneFile(folder: string): string {
   return join(folder, 'alone.sqlite');
-}
-
-async function holderOf(lock: KernelLock): Promise<string> {
-  try {
-    const [pid] = await lock.holders();
-    const { ctime } = await stat(`/proc/${pid}`);
-    return `process ${pid} since ${ctime.toISOString()}`;
-  } catch {
-    return 'another process';
-  }
 }
 
 /** One that starts may look at a lock just now: so it is tried again for a while. */
