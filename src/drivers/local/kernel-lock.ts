@@ -43,17 +43,10 @@ export class KernelLock {
   #waitingAtFile(): DatabaseSync {
     if (this.#waiting !== undefined && inodeOf(this.path) === this.#inode) return this.#waiting;
     this.#giveUp();
-    const database = new DatabaseSync(this.path, { timeout: 0 });
-    try {
-      this.#inode = statSync(this.path).ino;
-      // Its rollback journal in memory: the lock must be had on a full disk too.
-      database.exec('PRAGMA journal_mode=MEMORY');
-    } catch (error) {
-      database.close();
-      throw error;
-    }
-    this.#waiting = database;
-    return database;
+    // Nothing is ever written through it: the lock must be had on a full disk too.
+    this.#waiting = new DatabaseSync(this.path, { timeout: 0 });
+    this.#inode = inodeOf(this.path);
+    return this.#waiting;
   }
 
   /** Stands in line no more. Idempotent; `tryTake` begins anew. */
