@@ -14,7 +14,15 @@ import {
 import { HASH_KEY_BYTES, seedIdHashes } from './domain/ledger/id-hash.ts';
 import { createEntropy } from './drivers/system/entropy.ts';
 import type { HoldfastNode } from './engine/node.ts';
-import { announce, noteRunningNode } from './main/announcing.ts';
+import type { RoleChange } from './engine/observer.ts';
+import {
+  type RoleListener,
+  announce,
+  announceRole,
+  noteLeader,
+  noteRunningNode,
+} from './main/announcing.ts';
+import type { ClusterMembership } from './main/cluster.ts';
 import {
   type Doors,
   type Urls,
@@ -59,7 +67,16 @@ export async function up(options: UpOptions): Promise<number> {
   });
   if (config.node !== '') await lockNamedNode(folder, config.node, config.lockWaitMs);
   const halted = Promise.withResolvers<void>();
-  const { node, metrics } = await createNode({ config, folder, logger, onHalted: halted.resolve });
+  const roleListeners = new Set<RoleListener>();
+  const { node, metrics, membership } = await createNode({
+    config,
+    folder,
+    logger,
+    onHalted: halted.resolve,
+    onRole: (change) => {
+      for (const listener of roleListeners) listener(change);
+    },
+  });
   const doors = createDoors({ config, folder, logger, node, metrics });
   metrics.add(binaryReadings(doors.binary));
   // Listening comes first: while a long journal is replayed, /livez and /readyz say so already.
@@ -68,10 +85,25 @@ export async function up(options: UpOptions): Promise<number> {
   // Before anybody is told that the node is there: whoever knows of it may stop it.
   const stopping = options.supervised ? toldToStopBySupervisor() : toldToStop();
   try {
-    const parts = { options, config, folder, logger, node, doors, urls };
+    const peer = await listenToPeers(membership, doors, urls);
+    const parts = { options, config, folder, logger, node, doors, urls, peer, roleListeners };
     return await run(parts, halted.promise, stopping.told);
   } finally {
     stopping.close();
+  }
+}
+
+/** All three or none: doors that nobody closes would keep the process. */
+async function listenToPeers(
+  membership: ClusterMembership | undefined,
+  doors: Doors,
+  urls: Urls,
+): Promise<string> {
+  try {
+    return (await membership?.listen(urls)) ?? '';
+  } catch (error) {
+    await closeDoors(doors);
+    throw error;
   }
 }
 
@@ -83,6 +115,9 @@ type Running = {
   readonly node: HoldfastNode;
   readonly doors: Doors;
   readonly urls: Urls;
+  /** Address of the channel between nodes; '' = it runs alone. */
+  readonly peer: string;
+  readonly roleListeners: Set<RoleListener>;
 };
 
 async function run(parts: Running, halted: Promise<void>, told: Promise<string>): Promise<number> {
@@ -102,6 +137,7 @@ async function run(parts: Running, halted: Promise<void>, told: Promise<string>)
   } else {
     logger.info({ event: 'stopping', signal: ending }, `told to stop by ${ending}`);
   }
+  doors.http.sayGoodbye();
   doors.binary.sayGoodbye();
   await node.stop(config.drainMs);
   await closeDoors(doors);
@@ -109,16 +145,32 @@ async function run(parts: Running, halted: Promise<void>, told: Promise<string>)
   return node.status().role === 'halted' ? EXIT_HALTED : 0;
 }
 
-/** Recovers and leads, and tells whoever waits for it. */
-async function serve({ options, config, folder, logger, urls, node }: Running): Promise<void> {
-  if (config.node === '') await lockAlone(folder, config.lockWaitMs);
+/** Recovers, leads or follows, and tells whoever waits for it. */
+async function serve(parts: Running): Promise<void> {
+  const { options, config, folder, logger, urls, peer, node } = parts;
+  const name = config.node;
+  if (name === '') await lockAlone(folder, config.lockWaitMs);
+  else parts.roleListeners.add((change) => memberChanged(parts, change));
   await node.start();
   noteJournalBegun(folder.folder);
-  await defineFirstLedgers(node);
-  noteRunningNode({ logger, folder, name: config.node, urls });
-  const { json } = options;
-  announce({ json, folder, name: config.node, urls, peer: '127.0.0.1:0', status: node.status() });
+  if (name === '') await defineFirstLedgers(node);
+  noteRunningNode({ logger, folder, name, urls });
+  announce({ json: options.json, folder, name, urls, peer, status: node.status() });
   flushCompileCache();
+}
+
+/** One of several: its part changes while it runs. */
+function memberChanged(
+  { options, config, folder, logger, urls, node }: Running,
+  change: RoleChange,
+): void {
+  const name = config.node;
+  if (options.json) announceRole(name, change);
+  if (change.to !== 'leading') return;
+  void noteLeader({ logger, folder, name, urls, epoch: change.epoch });
+  defineFirstLedgers(node).catch((error: unknown) => {
+    logger.error({ event: 'ledgers_not_defined', err: error }, 'the first ledgers are not defined');
+  });
 }
 
 /** People see a few lines of text; below warnings the log would drown them. */

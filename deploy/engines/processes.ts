@@ -3,10 +3,11 @@
 
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { type ProcessStat, parseProcessStat } from '../../src/base/process-stat.ts';
 
 export type ProcessMark = {
   readonly pid: number;
-  /** Clock ticks since the machine started (field 22 of /proc/<pid>/stat). */
+  /** Clock ticks since the machine started. */
   readonly startTime: number;
 };
 
@@ -15,17 +16,15 @@ export type ProcessState = 'running' | 'frozen' | 'ended';
 const LOOK_MS = 20;
 
 export async function markOf(pid: number): Promise<ProcessMark | undefined> {
-  const fields = await statFields(pid);
-  return fields && { pid, startTime: Number(fields[19]) };
+  const stat = await statOf(pid);
+  return stat && { pid, startTime: stat.startTime };
 }
 
 /** A killed process that nobody has waited for yet has ended. */
 export async function stateOf(mark: ProcessMark): Promise<ProcessState> {
-  const fields = await statFields(mark.pid);
-  if (fields === undefined || Number(fields[19]) !== mark.startTime) return 'ended';
-  const [state = 'X'] = fields;
-  if (/^[ZX]/.test(state)) return 'ended';
-  return /^[Tt]/.test(state) ? 'frozen' : 'running';
+  const stat = await statOf(mark.pid);
+  if (stat?.startTime !== mark.startTime || stat.hasEnded) return 'ended';
+  return stat.state.toUpperCase() === 'T' ? 'frozen' : 'running';
 }
 
 /** Sends nothing when the process has ended meanwhile. */
@@ -57,11 +56,9 @@ export async function hasEnded(mark: ProcessMark, withinMs: number): Promise<boo
   return true;
 }
 
-async function statFields(pid: number): Promise<string[] | undefined> {
+async function statOf(pid: number): Promise<ProcessStat | undefined> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The command name (field 2) stands in parentheses and may hold anything, also blanks.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return parseProcessStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return undefined;
   }

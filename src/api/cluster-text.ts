@@ -86,7 +86,7 @@ function memberJson(member: ClusterMember): object {
     lag: member.lag ?? null,
     checkpoint: state?.checkpoint ?? null,
     impediment: state === undefined || state.impediment === '' ? null : lower(state.impediment),
-    silent_ms: Math.round(member.silentMs),
+    silent_ms: state === undefined ? null : Math.round(member.silentMs),
     clock_difference_ms: Math.round(member.clockDifferenceMs * 1000) / 1000,
     release: state?.release ?? null,
     url: addresses.url,

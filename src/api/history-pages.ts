@@ -2,13 +2,14 @@
 // of its own; here whoever asks stops waiting at his deadline, and hears that with a name.
 
 import { OperationalError, isOperationalError } from '../base/errors.ts';
+import type { ListQuery } from '../base/list-query.ts';
 import type { Engine } from '../engine/contract.ts';
-import type { FoundTransfer, TransferPage, TransferQuery } from '../history/contract.ts';
+import type { FoundTransfer, TransferPage } from '../history/contract.ts';
 
 /** Rejects with HISTORY_INCOMPLETE, or with OVERLOADED when `signal` aborts first. */
 export async function pageOfTransfers(
   engine: Engine,
-  query: TransferQuery,
+  query: ListQuery,
   signal: AbortSignal,
 ): Promise<TransferPage> {
   try {

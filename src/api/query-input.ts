@@ -2,7 +2,7 @@
 // Nothing is coerced: each is text of one form or it is refused with its name.
 
 import { parseInstant } from '../base/instant.ts';
-import type { AccountFilter } from '../domain/account-scan.ts';
+import type { AccountFilter } from '../base/list-query.ts';
 import { readCursor, writeCursor } from './cursor.ts';
 import {
   type FieldFault,

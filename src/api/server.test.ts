@@ -314,6 +314,29 @@ test('closing ends connections that are silent or never end their request', asyn
   await Promise.all(sockets.map(({ ended }) => ended));
 });
 
+test('once it says goodbye each answer says that its connection ends, on the short road too', async () => {
+  await using node = await createBookedNode();
+  const url = new URL(await node.server.listen(ANY_PORT));
+  const headers = {
+    authorization: `Bearer ${FAKE_API_KEY}`,
+    'content-type': 'application/json',
+    connection: 'keep-alive',
+  };
+  const connections = async (start: number): Promise<unknown[]> => {
+    const body = JSON.stringify(transferBody(start));
+    const probe = await request(new URL('/livez', url), { headers });
+    await probe.body.dump();
+    const paid = await request(new URL(ONE, url), { method: 'POST', headers, body });
+    await paid.body.dump();
+    assert.equal(paid.statusCode, 201);
+    return [probe.headers.connection, paid.headers.connection];
+  };
+  assert.deepEqual(await connections(1), ['keep-alive', 'keep-alive']);
+  node.server.sayGoodbye();
+  node.server.sayGoodbye();
+  assert.deepEqual(await connections(2), ['close', 'close']);
+});
+
 test('closing ends idle connections and can be asked for twice', async () => {
   const node = createFakeNode();
   const url = await node.server.listen(ANY_PORT);

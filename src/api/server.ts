@@ -3,7 +3,7 @@
 // problem document (problems.ts) with the request's id.
 
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { AssertionFailed } from '../base/assert.ts';
@@ -67,6 +67,11 @@ export type HttpServerOptions = {
 export type HttpServer = {
   /** Resolves with the URL when requests are taken. */
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
+  /**
+   * The node drains: answers from now on say that their connection ends, so that nobody sends the
+   * next request into one that is being closed. Idempotent.
+   */
+  sayGoodbye(): void;
   /** Takes no new connections and lets requests in flight end. Idempotent. */
   close(): Promise<void>;
   /** For connections from now on; only where the door was made with a certificate. */
@@ -104,8 +109,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
   addRoutes({ app, context, checkKey: createKeyCheck(options.apiKey), budget, options });
   let closed: Promise<void> | undefined;
+  let isLeaving = false;
   return {
     app,
+    sayGoodbye: () => {
+      if (isLeaving) return;
+      isLeaving = true;
+      app.server.prependListener('request', (_request: IncomingMessage, answer: ServerResponse) => {
+        answer.shouldKeepAlive = false;
+      });
+    },
     listen: (address) => app.listen(address),
     useCertificate: (tls) => (app.server as Server).setSecureContext(tls),
     close: () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import type { ListQuery } from './list-query.ts';
 import {
-  type ListQuery,
   PAGE_HEAD_BYTES,
   QUERY_BYTES,
   decodeQuery,

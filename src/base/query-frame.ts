@@ -23,34 +23,12 @@
 import { HOLD_STATES, type HoldState } from './answers.ts';
 import { ID_BYTES, readId, writeId } from './ids.ts';
 import { TRANSFERS_PER_REQUEST_MAX } from './limits.ts';
+import type { ListFilter, ListQuery } from './list-query.ts';
 import { paddedBytes, readCount, writeCount } from './protocol.ts';
 
 export const QUERY_BYTES = 88;
 export const PAGE_HEAD_BYTES = 24;
 export const PAGE_RECORD_BYTES = 128;
-
-export type ListFilter = {
-  /** Transfers only: debits or credits this account; with `side`, only that. */
-  readonly account?: bigint | undefined;
-  readonly side?: 'debit' | 'credit' | undefined;
-  readonly userData128?: bigint | undefined;
-  readonly userData64?: bigint | undefined;
-  readonly userData32?: number | undefined;
-  readonly code?: number | undefined;
-  readonly ledger?: number | undefined;
-  /** Bounds of the timestamp, nanoseconds, both inclusive. */
-  readonly fromNs?: bigint | undefined;
-  readonly untilNs?: bigint | undefined;
-};
-
-export type ListQuery = {
-  readonly filter: ListFilter;
-  readonly order: 'newest-first' | 'oldest-first';
-  /** 1 to TRANSFERS_PER_REQUEST_MAX. */
-  readonly limit: number;
-  /** `next` of the page before. */
-  readonly after?: number | undefined;
-};
 
 /** A field of a question that cannot be meant. */
 export type QueryFault = { readonly field: string; readonly detail: string };

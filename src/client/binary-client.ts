@@ -16,7 +16,8 @@ import {
   LOOKUP_IDS_MAX,
   TRANSFERS_PER_REQUEST_MAX,
 } from '../base/limits.ts';
-import { FRAME_HEADER_BYTES, FrameKind, textFrame } from '../base/protocol.ts';
+import { encodeFreshRead } from '../base/fresh-read.ts';
+import { FRAME_HEADER_BYTES, FrameKind, readCount, textFrame } from '../base/protocol.ts';
 import { TRANSFER_BYTES } from '../base/transfer-record.ts';
 import { BinaryCalls, type BinaryCounters } from './binary-calls.ts';
 import type { TlsOptions } from './binary-link.ts';
@@ -47,7 +48,7 @@ import {
   transfersCreatedOf,
 } from './transfer-gatherer.ts';
 import { recordsOf, transferOf } from './transfer-records.ts';
-import type { CallOptions } from './transport.ts';
+import type { CallOptions, ReadOptions } from './transport.ts';
 import {
   type BatchResult,
   type CreateStatus,
@@ -69,6 +70,11 @@ export type BinaryClientOptions = {
   readonly url: string | readonly string[];
   /** Begin at one of them chosen at random, so that many clients use all nodes; false. */
   readonly spread?: boolean;
+  /**
+   * Reads reflect everything that this client has been told of, at whatever node; true where there
+   * are several addresses. A node older than fresh reads refuses them.
+   */
+  readonly readYourWrites?: boolean;
   readonly key: string;
   readonly tls?: TlsOptions;
   /** How long a call goes on trying. */
@@ -124,7 +130,7 @@ export type BinaryTransfersApi = {
     transfers: Uint8Array | readonly NewTransfer[],
     options?: CallOptions,
   ): Promise<TransfersAnswer>;
-  lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<FoundTransfer>>;
+  lookup(ids: readonly bigint[], options?: ReadOptions): Promise<LookupAnswer<FoundTransfer>>;
   /** The same amount the other way, once however often it is asked. */
   revert(id: bigint, options?: CallOptions): Promise<BinaryCreated<TransferView>>;
 };
@@ -132,7 +138,7 @@ export type BinaryTransfersApi = {
 export type BinaryAccountsApi = {
   create(account: NewAccount, options?: CallOptions): Promise<BatchResult>;
   createBatch(accounts: readonly NewAccount[], options?: CallOptions): Promise<BatchAnswer>;
-  lookup(ids: readonly bigint[], options?: CallOptions): Promise<LookupAnswer<Account>>;
+  lookup(ids: readonly bigint[], options?: ReadOptions): Promise<LookupAnswer<Account>>;
   /** Nothing begins with a frozen account. Already so: nothing changes. */
   freeze(id: bigint, options?: CallOptions): Promise<Account>;
   unfreeze(id: bigint, options?: CallOptions): Promise<Account>;
@@ -145,11 +151,13 @@ export type BinaryPostingsApi = {
 
 export type BinaryLedgersApi = {
   define(ledger: Ledger, options?: CallOptions): Promise<CreateStatus>;
-  list(options?: CallOptions): Promise<Ledger[]>;
+  list(options?: ReadOptions): Promise<Ledger[]>;
 };
 
 export type BinaryClient = AsyncDisposable & {
   readonly url: string;
+  /** The highest journal position that an answer has carried; for another's `afterPosition`. */
+  readonly position: number;
   readonly counters: Readonly<BinaryCounters>;
   readonly inFlight: number;
   readonly transfers: BinaryTransfersApi;
@@ -157,13 +165,13 @@ export type BinaryClient = AsyncDisposable & {
   readonly ledgers: BinaryLedgersApi;
   readonly postings: BinaryPostingsApi;
   /** One page as records; `transfersOfPage` (binary-queries.ts) makes values of them. */
-  queryTransfers(query: BinaryQuery, options?: CallOptions): Promise<TransferRecordsPage>;
-  queryAccounts(query: BinaryQuery, options?: CallOptions): Promise<AccountsPage>;
+  queryTransfers(query: BinaryQuery, options?: ReadOptions): Promise<TransferRecordsPage>;
+  queryAccounts(query: BinaryQuery, options?: ReadOptions): Promise<AccountsPage>;
   /** Page after page, each asked for when it is wanted. */
-  transferPages(query: BinaryQuery, options?: CallOptions): AsyncIterable<TransferRecordsPage>;
+  transferPages(query: BinaryQuery, options?: ReadOptions): AsyncIterable<TransferRecordsPage>;
   /** All that fit, page by page as they are taken. */
-  listTransfers(query: BinaryQuery, options?: CallOptions): AsyncIterable<FoundTransfer>;
-  listAccounts(query: BinaryQuery, options?: CallOptions): AsyncIterable<Account>;
+  listTransfers(query: BinaryQuery, options?: ReadOptions): AsyncIterable<FoundTransfer>;
+  listAccounts(query: BinaryQuery, options?: ReadOptions): AsyncIterable<Account>;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
   status(options?: CallOptions): Promise<JsonObject>;
   /** Idempotent. Calls under way end as if their deadline had come. */
@@ -171,7 +179,10 @@ export type BinaryClient = AsyncDisposable & {
 };
 
 type Defaults = Required<
-  Omit<BinaryClientOptions, 'url' | 'key' | 'tls' | 'connectMsMax' | 'silentMsMax'>
+  Omit<
+    BinaryClientOptions,
+    'url' | 'key' | 'tls' | 'connectMsMax' | 'silentMsMax' | 'readYourWrites'
+  >
 >;
 
 const DEFAULTS: Defaults = {
@@ -188,6 +199,17 @@ const DEFAULTS: Defaults = {
 
 const NOTHING = new Uint8Array(0);
 
+/** Requests whose answers begin with a position. */
+const POSITION_FIRST: ReadonlySet<number> = new Set([
+  FrameKind.createTransfers,
+  FrameKind.freezeAccount,
+  FrameKind.unfreezeAccount,
+  FrameKind.lookupTransfers,
+  FrameKind.lookupAccounts,
+  FrameKind.queryTransfers,
+  FrameKind.queryAccounts,
+]);
+
 export function createBinaryClient(options: BinaryClientOptions): BinaryClient {
   return new Client({ ...DEFAULTS, ...options });
 }
@@ -198,15 +220,19 @@ class Client implements BinaryClient {
   readonly ledgers: BinaryLedgersApi;
   readonly postings: BinaryPostingsApi;
   readonly #deadlineMs: number;
+  readonly #readsOwnWrites: boolean;
+  #position = 0;
   readonly #calls: BinaryCalls;
   readonly #gatherer: TransferGatherer;
   readonly #send: SendFrame = (...sent) => this.#submit(...sent);
 
   constructor(options: BinaryClientOptions & Defaults) {
     this.#deadlineMs = options.deadlineMs;
+    const urls = [options.url].flat();
+    this.#readsOwnWrites = options.readYourWrites ?? urls.length > 1;
     this.#calls = new BinaryCalls({
       ...options,
-      urls: [options.url].flat(),
+      urls,
       tls: options.tls,
       connectMsMax: options.connectMsMax,
       silentMsMax: options.silentMsMax,
@@ -223,7 +249,7 @@ class Client implements BinaryClient {
       create: (transfer, call) => this.#createTransfer(transfer, call),
       createBatch: (transfers, call) => this.#createTransfers(transfers, call),
       lookup: (ids, call) => this.#lookupTransfers(ids, call),
-      revert: (id, call) => revertTransfer(this.#send, id, call),
+      revert: async (id, call) => this.#told(await revertTransfer(this.#send, id, call)),
     };
     this.accounts = {
       create: async (account, call) => (await this.#createAccounts([account], call)).results[0]!,
@@ -242,13 +268,17 @@ class Client implements BinaryClient {
         ),
     };
     this.postings = {
-      create: (posting, call) => createPosting(this.#send, posting, call),
-      revert: (id, call) => revertPosting(this.#send, id, call),
+      create: async (posting, call) => this.#told(await createPosting(this.#send, posting, call)),
+      revert: async (id, call) => this.#told(await revertPosting(this.#send, id, call)),
     };
   }
 
   get url(): string {
     return this.#calls.url;
+  }
+
+  get position(): number {
+    return this.#position;
   }
 
   get counters(): Readonly<BinaryCounters> {
@@ -263,23 +293,23 @@ class Client implements BinaryClient {
     return jsonOf(await this.#read(FrameKind.status, NOTHING, call)) as JsonObject;
   }
 
-  queryTransfers(query: BinaryQuery, call?: CallOptions): Promise<TransferRecordsPage> {
+  queryTransfers(query: BinaryQuery, call?: ReadOptions): Promise<TransferRecordsPage> {
     return queryTransfers(this.#send, query, call);
   }
 
-  queryAccounts(query: BinaryQuery, call?: CallOptions): Promise<AccountsPage> {
+  queryAccounts(query: BinaryQuery, call?: ReadOptions): Promise<AccountsPage> {
     return queryAccounts(this.#send, query, call);
   }
 
-  transferPages(query: BinaryQuery, call?: CallOptions): AsyncIterable<TransferRecordsPage> {
+  transferPages(query: BinaryQuery, call?: ReadOptions): AsyncIterable<TransferRecordsPage> {
     return transferPages(this.#send, query, call);
   }
 
-  listTransfers(query: BinaryQuery, call?: CallOptions): AsyncIterable<FoundTransfer> {
+  listTransfers(query: BinaryQuery, call?: ReadOptions): AsyncIterable<FoundTransfer> {
     return listTransfers(this.#send, query, call);
   }
 
-  listAccounts(query: BinaryQuery, call?: CallOptions): AsyncIterable<Account> {
+  listAccounts(query: BinaryQuery, call?: ReadOptions): AsyncIterable<Account> {
     return listAccounts(this.#send, query, call);
   }
 
@@ -304,7 +334,8 @@ class Client implements BinaryClient {
   }
 
   /** Throws the refusal, as an ApiProblem. */
-  #created({ code, position, timestampNs }: TransferOutcome): TransferCreated {
+  #created(outcome: TransferOutcome): TransferCreated {
+    const { code, position, timestampNs } = this.#told(outcome);
     if (code === 0) return { status: 'created', position, timestampNs };
     const refusal = this.#refusal(code);
     if (refusal.status < 400) return { status: 'exists', position, timestampNs: undefined };
@@ -352,19 +383,20 @@ class Client implements BinaryClient {
     const payload = jsonPayload({ accounts: accounts.map(newAccountJson) });
     const body = jsonOf(await this.#write(FrameKind.createAccounts, payload, call));
     const results = readList(body, 'results', (item) => readBatchResult(item, 'account'));
-    return { position: positionOf(body), results };
+    return this.#told({ position: positionOf(body), results });
   }
 
   async #defineLedger(ledger: Ledger, call?: CallOptions): Promise<CreateStatus> {
     const { ledger: number, currency, exponent } = ledger;
     const payload = jsonPayload({ ledger: number, currency, exponent });
     const body = jsonOf(await this.#write(FrameKind.defineLedger, payload, call));
+    this.#told({ position: positionOf(body) });
     return (body as JsonObject)['status'] === 'created' ? 'created' : 'exists';
   }
 
   async #lookupTransfers(
     ids: readonly bigint[],
-    call?: CallOptions,
+    call?: ReadOptions,
   ): Promise<LookupAnswer<FoundTransfer>> {
     const frame = await this.#read(FrameKind.lookupTransfers, idsPayload(ids), call);
     const answer = readable(readFoundTransfers(frame.payload));
@@ -373,7 +405,7 @@ class Client implements BinaryClient {
 
   async #lookupAccounts(
     ids: readonly bigint[],
-    call?: CallOptions,
+    call?: ReadOptions,
   ): Promise<LookupAnswer<Account>> {
     const frame = await this.#read(FrameKind.lookupAccounts, idsPayload(ids), call);
     const answer = readable(readFoundAccounts(frame.payload));
@@ -384,18 +416,39 @@ class Client implements BinaryClient {
     return this.#submit(kind, payload, true, call);
   }
 
-  #read(kind: number, payload: Uint8Array, call: CallOptions | undefined): Promise<Frame> {
+  #read(kind: number, payload: Uint8Array, call: ReadOptions | undefined): Promise<Frame> {
     return this.#submit(kind, payload, false, call);
   }
 
-  #submit(
+  async #submit(
     kind: number,
     payload: Uint8Array,
     isWrite: boolean,
-    call: CallOptions | undefined,
+    call: ReadOptions | undefined,
   ): Promise<Frame> {
     const deadlineMs = call?.deadlineMs ?? this.#deadlineMs;
-    return this.#calls.submit({ kind, payload, isWrite, deadlineMs, signal: call?.signal });
+    const isPlain = isWrite || kind === FrameKind.status;
+    const sent = isPlain ? { kind, payload } : this.#fresh(kind, payload, call);
+    const asked = { ...sent, isWrite, deadlineMs, signal: call?.signal };
+    const frame = await this.#calls.submit(asked);
+    if (POSITION_FIRST.has(kind)) this.#told({ position: positionFirst(frame) });
+    return frame;
+  }
+
+  /** A read, wrapped where it must be fresher than whatever a node has. */
+  #fresh(kind: number, payload: Uint8Array, call: ReadOptions = {}) {
+    const { consistency, afterPosition = 0 } = call;
+    const isOwn = this.#readsOwnWrites && consistency !== 'local';
+    const position = Math.max(afterPosition, isOwn ? this.#position : 0);
+    const isStrong = consistency === 'strong';
+    if (!isStrong && position === 0) return { kind, payload };
+    const wrapped = encodeFreshRead({ position, isStrong, kind, payload });
+    return { kind: FrameKind.freshRead, payload: wrapped };
+  }
+
+  #told<Answer extends { readonly position: number }>(answer: Answer): Answer {
+    if (answer.position > this.#position) this.#position = answer.position;
+    return answer;
   }
 }
 
@@ -452,6 +505,13 @@ function missing<T>(
 ): bigint[] {
   const known = new Set(found.map(idOf));
   return ids.filter((id) => !known.has(id));
+}
+
+/** 0 where the answer is too short for one, which its reader will say. */
+function positionFirst({ payload }: Frame): number {
+  if (payload.byteLength < 8) return 0;
+  const { buffer, byteOffset, byteLength } = payload;
+  return readCount(new DataView(buffer, byteOffset, byteLength), 0);
 }
 
 function bounded(count: number, countMax: number, what: string): void {

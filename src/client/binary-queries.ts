@@ -6,17 +6,12 @@ import type { Account } from '../base/account.ts';
 import { type FoundTransfer, readFoundAccounts } from '../base/answers.ts';
 import type { Frame } from '../base/frame-reader.ts';
 import { ID_BYTES, writeId } from '../base/ids.ts';
+import type { ListFilter } from '../base/list-query.ts';
 import { FRAME_HEADER_BYTES, FrameKind, textFrame } from '../base/protocol.ts';
-import {
-  type ListFilter,
-  type RecordsPage,
-  encodeQuery,
-  holdOf,
-  readRecordsPage,
-} from '../base/query-frame.ts';
+import { type RecordsPage, encodeQuery, holdOf, readRecordsPage } from '../base/query-frame.ts';
 import { TRANSFER_BYTES, decodeTransfer } from '../base/transfer-record.ts';
 import { AnswerUnreadable } from './problems.ts';
-import type { CallOptions } from './transport.ts';
+import type { CallOptions, ReadOptions } from './transport.ts';
 import {
   type CreateStatus,
   type JsonObject,
@@ -63,7 +58,7 @@ export type SendFrame = (
   kind: number,
   payload: Uint8Array,
   isWrite: boolean,
-  call: CallOptions | undefined,
+  call: ReadOptions | undefined,
 ) => Promise<Frame>;
 
 const LIMIT_DEFAULT = 1000;
@@ -71,7 +66,7 @@ const LIMIT_DEFAULT = 1000;
 export async function queryTransfers(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): Promise<TransferRecordsPage> {
   const frame = await send(FrameKind.queryTransfers, payloadOf(query), false, call);
   return readable(readRecordsPage(frame.payload, { withHolds: true }));
@@ -80,7 +75,7 @@ export async function queryTransfers(
 export async function queryAccounts(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): Promise<AccountsPage> {
   const frame = await send(FrameKind.queryAccounts, payloadOf(query), false, call);
   const page = readable(readRecordsPage(frame.payload, { withHolds: false }));
@@ -105,7 +100,7 @@ export function transfersOfPage(page: TransferRecordsPage): FoundTransfer[] {
 export async function* transferPages(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): AsyncGenerator<TransferRecordsPage, void, void> {
   let { after } = query;
   do {
@@ -119,7 +114,7 @@ export async function* transferPages(
 export async function* listTransfers(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): AsyncGenerator<FoundTransfer, void, void> {
   for await (const page of transferPages(send, query, call)) yield* transfersOfPage(page);
 }
@@ -128,7 +123,7 @@ export async function* listTransfers(
 export async function* listAccounts(
   send: SendFrame,
   query: BinaryQuery,
-  call?: CallOptions,
+  call?: ReadOptions,
 ): AsyncGenerator<Account, void, void> {
   let { after } = query;
   do {

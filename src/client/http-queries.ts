@@ -1,6 +1,6 @@
 // Lists over HTTP: one page, or everything that fits, page by page. Used by http-client.ts.
 
-import type { ListFilter } from '../base/query-frame.ts';
+import type { ListFilter } from '../base/list-query.ts';
 import { formatId } from '../base/ids.ts';
 import { AnswerUnreadable } from './problems.ts';
 import type { ReadOptions, Transport } from './transport.ts';

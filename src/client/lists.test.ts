@@ -106,6 +106,25 @@ test('the binary client gives pages as records, and values to who wants them', a
   await assert.rejects(client.queryTransfers({ limit: 0 }), RangeError);
 });
 
+test('every read over HTTP that looks at the books can say how fresh it must be', async () => {
+  await using node = await createMarkedNode();
+  const url = await node.server.listen({ host: '127.0.0.1', port: 0 });
+  await using client = createClient({ url, key: FAKE_API_KEY, deadlineMs: 5000 });
+  const fresh = { consistency: 'strong', afterPosition: 7 } as const;
+  await client.accounts.get(1n, fresh);
+  await client.accounts.lookup([1n], fresh);
+  const { items } = await client.queryTransfers({ limit: 1 }, fresh);
+  await client.transfers.get(items[0]!.id, fresh);
+  await client.transfers.lookup([items[0]!.id], fresh);
+  await all(client.listAccounts({ filter: { code: 1 } }, fresh));
+  await all(client.listTransfers({ filter: { account: 4n } }, fresh));
+  await client.ledgers.list(fresh);
+  await client.ledgers.get(LEDGER, fresh);
+  const { wishes } = node.engine;
+  assert.equal(wishes.length, 9);
+  for (const { isStrong, position } of wishes) assert.ok(isStrong && position >= 7);
+});
+
 test('the binary client freezes, posts and reverts', async () => {
   await using node = await createBinaryNode();
   await using client = createBinaryClient({ url: node.url, key: FAKE_API_KEY, deadlineMs: 5000 });

@@ -114,17 +114,9 @@ test('a node that hangs costs a part of the deadline, and is not asked again at 
 test('an attempt limit that is too short for the work grows from round to round', async () => {
   await using cluster = await Cluster.start();
   await using client = cluster.client({ attemptMsMax: 20, deadlineMs: 30_000 });
-  const answered = Promise.withResolvers<void>();
-  for (const place of [0, 1, 2]) {
-    cluster.faults(place, () => {
-      if (cluster.asked.length === 6) answered.resolve();
-      return cluster.asked.length > 6 ? undefined : HANG;
-    });
-  }
-  const created = client.transfers.create(TRANSFER);
-  await answered.promise;
-  assert.equal((await created).status, 'exists');
-  assert.deepEqual(cluster.asked.slice(0, 6), [0, 1, 2, 0, 1, 2]);
+  for (const place of [0, 1, 2]) cluster.faults(place, () => ({ kind: 'slow', ms: 100 }));
+  assert.equal((await client.transfers.create(TRANSFER)).status, 'exists');
+  assert.ok(client.counters.attempts > 3);
 });
 
 test('429 is no failure of the node: it is asked again, after a pause', async () => {
@@ -138,7 +130,7 @@ test('429 is no failure of the node: it is asked again, after a pause', async ()
 
 test('a doubt is not lost: overloaded until the deadline after a lost answer is unknown', async () => {
   await using cluster = await Cluster.start();
-  await using client = cluster.client({ deadlineMs: 200 });
+  await using client = cluster.client({ deadlineMs: 1_000, backoffMsMax: 50 });
   cluster.faults(0, () => ({ kind: 'drop-after' }));
   cluster.faults(1, () => answer(429, 'overloaded'));
   await assert.rejects(client.transfers.create(TRANSFER), OutcomeUnknown);
@@ -155,25 +147,28 @@ test('a refusal of one node is final, and none of the others is asked', async ()
 
 test('when all nodes fail there is a pause after each round, and no node is left out', async () => {
   await using cluster = await Cluster.start();
-  await using client = cluster.client({ deadlineMs: 400, backoffMs: 200, backoffMsMax: 200 });
-  for (const place of [0, 1, 2]) cluster.faults(place, () => answer(503, 'not_ready'));
-  await assert.rejects(client.transfers.create(TRANSFER), ApiProblem);
-  assert.equal(cluster.asked.length % 3, 0);
-  assert.ok(cluster.asked.length <= 12, 'pauses of at least 100 ms in 400 ms');
-  for (let round = 0; round < cluster.asked.length; round += 3) {
-    assert.equal(new Set(cluster.asked.slice(round, round + 3)).size, 3);
+  await using client = cluster.client({ deadlineMs: 30_000, backoffMs: 200, backoffMsMax: 200 });
+  let isReady = false;
+  for (const place of [0, 1, 2]) {
+    cluster.faults(place, () => (isReady ? undefined : answer(503, 'not_ready')));
+  }
+  const created = client.transfers.create(TRANSFER);
+  setTimeout(() => (isReady = true), 400);
+  assert.equal((await created).status, 'created');
+  const { asked } = cluster;
+  assert.ok(asked.length > 3 && asked.length <= 16, `${asked.length} attempts`);
+  for (let round = 0; round + 3 <= asked.length; round += 3) {
+    assert.equal(new Set(asked.slice(round, round + 3)).size, 3);
   }
   assert.equal(client.counters.unknowns, 0);
 });
 
 test('where no node is there the error names all addresses, and nothing was sent', async () => {
-  const cluster = await Cluster.start();
-  const { urls } = cluster;
-  await using client = cluster.client({ deadlineMs: 50 });
-  await cluster[Symbol.asyncDispose]();
+  const url = [1, 2, 3].map((port) => `http://127.0.0.1:${port}`);
+  await using client = createClient({ url, key: FAKE_KEY, deadlineMs: 200, backoffMs: 1 });
   await assert.rejects(client.transfers.create(TRANSFER), (error) => {
     assert.ok(error instanceof NodeUnavailable);
-    for (const url of urls) assert.ok(error.message.includes(url));
+    for (const one of url) assert.ok(error.message.includes(one));
     return true;
   });
 });

@@ -61,7 +61,10 @@ export type Peer = {
   readonly isLinked: boolean;
   /** The last state heard; undefined = none yet. Stays readable when the link is lost. */
   readonly state: PeerState | undefined;
-  /** By the own monotonic clock: when it was heard last, when the link was lost (0 = it is up). */
+  /**
+   * By the own monotonic clock: when it was heard last, when the link was lost (0 = it is up). Time
+   * in which this node stood still itself is added to the first: it could hear nobody.
+   */
   readonly heardMs: number;
   readonly lostMs: number;
   /** Its clock less ours, milliseconds, by the shortest round trip of late; 0 while unknown. */

@@ -45,6 +45,17 @@ test('all mistakes are told at once, also a setting that does not exist', () => 
   }
 });
 
+test('lists of paths have no empty one: a directory that is left out by mistake is no second copy', () => {
+  for (const env of ['HOLDFAST_JOURNAL_DIRECTORIES', 'HOLDFAST_JOURNAL_WITHOUT']) {
+    for (const value of [',,', '/a,', ',/a', '/a,,/b', ' ']) {
+      const told = mistakesOf({ [env]: value });
+      assert.ok(told.startsWith(`${env}=${value} wants paths`), told);
+    }
+    assert.equal(mistakesOf({ [env]: '/a, /b' }), '');
+    assert.equal(mistakesOf({ [env]: '' }), '');
+  }
+});
+
 test('the name of a node is short and plain: it becomes a folder and stands in addresses', () => {
   assert.equal(loadConfig({}, {}).node, '');
   for (const name of ['node-1', 'a', '0'.repeat(32)]) {

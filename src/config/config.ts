@@ -16,6 +16,15 @@ function text(env: string, fallback: string, description: string): Setting<strin
   return { env, fallback, text: description, parse: (value) => value };
 }
 
+/** Paths with a comma between two. An empty one is a variable that was not filled in. */
+function paths(env: string, description: string): Setting<string> {
+  const parse = (value: string): string => {
+    if (pathsOf(value).length === value.split(',').length) return value;
+    throw new RangeError('wants paths with one comma between two, and no empty one');
+  };
+  return { env, fallback: '', text: description, parse };
+}
+
 function integer(
   env: string,
   fallback: number,
@@ -131,14 +140,12 @@ export const SETTINGS = {
     { min: 2 * MIB, max: 4096 * MIB },
     'size of a journal segment',
   ),
-  journalDirectories: text(
+  journalDirectories: paths(
     'HOLDFAST_JOURNAL_DIRECTORIES',
-    '',
     'further directories, separated by commas, that each hold the whole journal',
   ),
-  journalWithout: text(
+  journalWithout: paths(
     'HOLDFAST_JOURNAL_WITHOUT',
-    '',
     'journal directories, separated by commas, to start without though they may be ahead',
   ),
   lockWaitMs: integer(

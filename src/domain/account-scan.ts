@@ -5,20 +5,10 @@
 // is a place to go on at for ever, and their timestamps rise with their numbers.
 
 import { writeIdWords } from '../base/ids.ts';
+import type { AccountFilter } from '../base/list-query.ts';
 import { ACCOUNT_WORDS, AccountWord } from './ledger/account-table.ts';
 import { CHUNK_MASK } from './ledger/record-chunks.ts';
 import type { DomainState } from './state.ts';
-
-export type AccountFilter = {
-  readonly ledger?: number | undefined;
-  readonly code?: number | undefined;
-  readonly userData128?: bigint | undefined;
-  readonly userData64?: bigint | undefined;
-  readonly userData32?: number | undefined;
-  /** Bounds of the time of opening, nanoseconds, both inclusive. */
-  readonly fromNs?: bigint | undefined;
-  readonly untilNs?: bigint | undefined;
-};
 
 export type AccountScan = {
   readonly filter: AccountFilter;

@@ -1,6 +1,7 @@
 // What can be asked of the applied state. Read-only; values are copies.
 
 import type { Account } from '../base/account.ts';
+import type { HoldState } from '../base/answers.ts';
 import { readIdWords, writeIdWords } from '../base/ids.ts';
 import { type Transfer, TRANSFER_BYTES, decodeTransfer } from '../base/transfer-record.ts';
 import { read128 } from '../base/u128.ts';
@@ -12,8 +13,6 @@ import { RecordStatus } from './ledger/remembered-transfers.ts';
 import type { DomainState } from './state.ts';
 
 export type { LedgerDefinition } from './ledger/ledger-table.ts';
-
-export type HoldState = 'none' | 'pending' | 'posted' | 'voided' | 'expired';
 
 export type TransferView = {
   /** As kept: accounts, ledger, code and amount resolved; `timestampNs` is when it was decided. */

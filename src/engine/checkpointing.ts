@@ -72,6 +72,15 @@ export type CheckpointingOptions = {
   readonly restored: Manifest | undefined;
   /** Bytes of journal that were applied since. */
   readonly bytesApplied: number;
+  /** How many times as rarely as the settings say; 1 where it is left out. */
+  readonly slowness?: () => number;
+  /**
+   * Entries through this position are not needed by this node any more. Left out = the journal
+   * discards them.
+   */
+  readonly discard?: (position: number) => Promise<void>;
+  /** Position of the oldest checkpoint that is there, after one was taken. */
+  readonly onKept?: (oldest: number) => void;
 };
 
 export class Checkpointing {
@@ -91,6 +100,7 @@ export class Checkpointing {
   /** `head`: the last applied entry. */
   constructor(options: CheckpointingOptions, { entry, offset }: StoredEntry) {
     const { settings, replica, journal, history, clock, release, restored } = options;
+    const discard = options.discard ?? ((position: number) => journal.discardThrough(position));
     this.#options = options;
     this.#head = checkpointHeadOf(entry, offset);
     this.#bytesBehind = options.bytesApplied;
@@ -104,12 +114,18 @@ export class Checkpointing {
         kept: settings.kept,
         createHasher: settings.createHasher ?? createChunkHasher,
         beforePublish: settings.beforePublish ?? (() => Promise.resolve()),
+        onKept: options.onKept ?? (() => undefined),
         // The head itself stays: a start looks for it where the checkpoint says that it stands.
-        afterPublish: (oldest) => journal.discardThrough(oldest - 1),
+        afterPublish: (oldest) => discard(oldest - 1),
         onTrouble: (text) => settings.observer.noted(text),
       },
       restored,
     );
+  }
+
+  /** Position of the newest checkpoint; 0 = none is known. */
+  get newest(): number {
+    return this.#checkpointer.lastPosition;
   }
 
   start(): void {
@@ -128,7 +144,9 @@ export class Checkpointing {
   }
 
   #callIfDue(): void {
-    if (this.#bytesBehind >= this.#options.settings.journalBytes) this.#due.abort();
+    const { settings, slowness } = this.#options;
+    const wanted = settings.journalBytes * (slowness?.() ?? 1);
+    if (this.#bytesBehind >= wanted) this.#due.abort();
   }
 
   /**
@@ -202,7 +220,8 @@ export class Checkpointing {
       this.#due = new AbortController();
       this.#callIfDue();
       const isRetry = this.#failures > 0;
-      const waitMs = isRetry ? retryMs(this.#failures) : settings.periodMs;
+      const periodMs = settings.periodMs * (this.#options.slowness?.() ?? 1);
+      const waitMs = isRetry ? retryMs(this.#failures) : periodMs;
       // After a failure the next attempt has its time, however much is written meanwhile.
       const early = isRetry ? [] : [this.#due.signal];
       await clock.sleep(waitMs, AbortSignal.any([this.#ending.signal, ...early]));

@@ -126,3 +126,44 @@ test('who asks again while all that wait are refused is queued, not forgotten', 
   assert.deepEqual([intake.commands, again.codes], [1, []]);
   assert.equal(intake.bytes, intake.take(2 * PAYLOAD_BYTES)[0]?.bytes);
 });
+
+test('what is put back stands in front, and whoever left meanwhile is dropped', () => {
+  const intake = openIntake();
+  const heard = Array.from({ length: 4 }, () => new Heard());
+  const [first, second, third] = heard.map((waiter) => intake.ask(command(), waiter));
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  const taken = intake.take(3 * PAYLOAD_BYTES - 1);
+  assert.deepEqual(taken, [first, second]);
+  for (const ticket of taken) ticket.unnumber(false);
+  first.abandon();
+  intake.putBack(taken);
+  assert.equal(intake.commands, 3);
+  assert.equal(intake.bytes, 3 * second.bytes);
+  assert.deepEqual(intake.take(4 * PAYLOAD_BYTES, 2), [second, third]);
+  assert.deepEqual(heard[0]?.codes, ['OVERLOADED']);
+});
+
+test('what may have happened is never said not to have happened', () => {
+  const intake = openIntake();
+  const heard = Array.from({ length: 3 }, () => new Heard());
+  const tickets = heard.map((waiter) => intake.ask(command(), waiter));
+  intake.take(4 * PAYLOAD_BYTES);
+  for (const ticket of tickets) ticket.unnumber(true);
+  intake.putBack(tickets);
+  tickets[0]?.abandon();
+  tickets[1]?.reject(new OperationalError('OVERLOADED'));
+  intake.rejectAll(new OperationalError('SHUTTING_DOWN'));
+  for (const { codes } of heard) assert.deepEqual(codes, ['OUTCOME_UNKNOWN']);
+});
+
+test('only what other nodes sent is refused when this one leads no more', () => {
+  const intake = openIntake();
+  const [own, other] = [new Heard(), new Heard()];
+  intake.askForwarded(command(), other);
+  const kept = intake.ask(command(), own);
+  intake.askForwarded(command(), other);
+  intake.rejectForwarded(new OperationalError('NOT_READY'));
+  assert.deepEqual([own.codes, other.codes], [[], ['NOT_READY', 'NOT_READY']]);
+  assert.equal(intake.bytes, kept.bytes);
+  assert.deepEqual(intake.take(4 * PAYLOAD_BYTES), [kept]);
+});

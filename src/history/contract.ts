@@ -5,33 +5,11 @@
 // code and amount resolved, timestamp set). A transfer's number is its place in the order in which
 // transfers were accepted, from 0.
 
+import type { HoldState } from '../base/answers.ts';
+import type { ListQuery } from '../base/list-query.ts';
 import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { Outcome } from '../domain/outcome.ts';
-import type { HoldState } from '../domain/queries.ts';
-
-export type TransferFilter = {
-  /** Debits or credits this account; with `side`, only that. An account nobody opened has none. */
-  readonly account?: bigint | undefined;
-  readonly side?: 'debit' | 'credit' | undefined;
-  readonly userData128?: bigint | undefined;
-  readonly userData64?: bigint | undefined;
-  readonly userData32?: number | undefined;
-  readonly code?: number | undefined;
-  readonly ledger?: number | undefined;
-  /** Bounds of the timestamp, nanoseconds, both inclusive. */
-  readonly fromNs?: bigint | undefined;
-  readonly untilNs?: bigint | undefined;
-};
-
-export type TransferQuery = {
-  readonly filter: TransferFilter;
-  readonly order: 'newest-first' | 'oldest-first';
-  /** 1 to TRANSFERS_PER_REQUEST_MAX. */
-  readonly limit: number;
-  /** `next` of the page before: a transfer's number; the page begins behind it. */
-  readonly after?: number | undefined;
-};
 
 export type TransferPage = {
   /** `count` records of 128 bytes, in the order asked for. */
@@ -48,9 +26,6 @@ export type TransferPage = {
   /** The answer holds everything through this position of the journal. */
   readonly position: number;
 };
-
-/** By code, as pages carry it. */
-export const HOLD_STATES: readonly HoldState[] = ['none', 'pending', 'posted', 'voided', 'expired'];
 
 export type FoundTransfer = {
   readonly record: Uint8Array;
@@ -85,7 +60,7 @@ export interface History {
   find(id: bigint): Promise<FoundTransfer | undefined>;
 
   /** Rejects with HISTORY_INCOMPLETE where a part that the answer needs is missing. */
-  query(query: TransferQuery, signal: AbortSignal): Promise<TransferPage>;
+  query(query: ListQuery, signal: AbortSignal): Promise<TransferPage>;
 
   status(): HistoryStatus;
 }
@@ -97,7 +72,8 @@ export type Persisted = { readonly position: number; readonly number: number };
 export interface NodeHistory extends History {
   /**
    * Reads what is on disk and clears away what a crash left: before the journal is replayed, and
-   * not before it has been locked. Rejects what the file system says.
+   * not before it has been locked. Where the files cannot be read, or not in a minute, it resolves
+   * and the history is incomplete until they can be: payments do not wait for a disk of their past.
    */
   open(): Promise<void>;
 

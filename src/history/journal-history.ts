@@ -2,7 +2,9 @@
 // accepted, keeps account of runs, chunks and what is missing, and hands questions to the thread
 // that answers them. Nothing here waits for a disk or for another thread.
 
+import { HOLD_STATES } from '../base/answers.ts';
 import { writeIdWords } from '../base/ids.ts';
+import type { ListQuery } from '../base/list-query.ts';
 import { OperationalError } from '../base/errors.ts';
 import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
@@ -10,12 +12,10 @@ import { NO_RECORD } from '../domain/ledger/id-index.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import {
   type FoundTransfer,
-  HOLD_STATES,
   type HistoryStatus,
   type NodeHistory,
   type Persisted,
   type TransferPage,
-  type TransferQuery,
 } from './contract.ts';
 import { emptyFolder } from './files.ts';
 import { foreignTo } from './foreign.ts';
@@ -29,8 +29,9 @@ import {
   type ToWriter,
 } from './messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
+import { type HistoryOptions, OPEN_MS_MAX } from './options.ts';
 import type { Gap } from './query.ts';
-import type { Repair, RepairResult, StartRepair } from './repair.ts';
+import type { Repair, RepairResult } from './repair.ts';
 import { RoomGate } from './room-gate.ts';
 import { POOL_TRANSFERS, TailFeed } from './tail-feed.ts';
 import { ThreadLink } from './thread-link.ts';
@@ -39,17 +40,6 @@ import { ThreadLink } from './thread-link.ts';
 const RETRY_MS = 1000;
 /** A replay of the whole journal that failed is not begun again at once. */
 const REPAIR_AGAIN_MS = 30_000;
-
-export type HistoryOptions = {
-  readonly folder: string;
-  readonly log: (level: 'info' | 'warning', text: string) => void;
-  /** Reads the journal again; undefined = what is missing stays missing. */
-  readonly startRepair?: StartRepair | undefined;
-  /** Transfers of a run; a folder has one size for all. */
-  readonly runTransfers?: number | undefined;
-  /** Transfers that chunks in memory may hold. */
-  readonly poolTransfers?: number | undefined;
-};
 
 export class JournalHistory implements NodeHistory {
   readonly #options: HistoryOptions;
@@ -110,7 +100,14 @@ export class JournalHistory implements NodeHistory {
   /** Reads what is on disk and starts the threads. */
   async open(): Promise<void> {
     this.#startWriter();
-    await this.#opened.promise;
+    const opened = this.#opened;
+    const msMax = this.#options.openMsMax ?? OPEN_MS_MAX;
+    this.#later(msMax, () => {
+      if (this.#opened !== opened || this.#isOpen) return;
+      this.#writerFailure = `its files could not be read within ${msMax} ms`;
+      this.#openWithout(this.#writerFailure);
+    });
+    await opened.promise;
   }
 
   attach(state: () => DomainState, onRoom: () => void): void {
@@ -188,7 +185,7 @@ export class JournalHistory implements NodeHistory {
     return { record: found.record, number: found.number, hold: HOLD_STATES[found.hold] ?? 'none' };
   }
 
-  async query(query: TransferQuery, signal: AbortSignal): Promise<TransferPage> {
+  async query(query: ListQuery, signal: AbortSignal): Promise<TransferPage> {
     this.figures.queries += 1;
     signal.throwIfAborted();
     const position = this.#position;
@@ -311,11 +308,15 @@ export class JournalHistory implements NodeHistory {
     this.#options.log('warning', `The thread that writes the history ended: ${error.message}`);
     this.#answers.rejectAll(incompleteError(error.message));
     this.#later(RETRY_MS, () => this.#startWriter());
+    this.#openWithout(error.message);
+  }
+
+  /** Nothing can be read or written there now. The payments do not wait for that. */
+  #openWithout(why: string): void {
     if (this.#isOpen) return;
-    // Nothing can be read or written there now. The payments do not wait for that.
     this.#isOpen = true;
     this.#feed.isOff = true;
-    this.#lose(error.message);
+    this.#lose(why);
     this.#opened.resolve();
   }
 

@@ -1,8 +1,8 @@
 // A filter, brought into the form in which a record can be held against it.
 
 import { writeIdWords } from '../base/ids.ts';
+import type { ListFilter } from '../base/list-query.ts';
 import { TransferWord } from '../base/transfer-record.ts';
-import type { TransferFilter } from './contract.ts';
 import { Side } from './packed-record.ts';
 import { TERM_FIELDS, timeAt } from './transfer-facts.ts';
 import { isSame } from './tail-chunk.ts';
@@ -13,11 +13,11 @@ export class Matcher {
   /** The field of user data to look up; undefined = there is none that an index has. */
   readonly term: Term | undefined;
   readonly #terms: readonly Term[];
-  readonly #filter: TransferFilter;
+  readonly #filter: ListFilter;
   readonly #side: number | undefined;
   readonly #account: Uint32Array | undefined;
 
-  constructor(filter: TransferFilter, account: number | undefined) {
+  constructor(filter: ListFilter, account: number | undefined) {
     this.#filter = filter;
     this.#terms = termsOf(filter);
     this.term = this.#terms.find(({ words }) => words.some((word) => word !== 0));
@@ -53,7 +53,7 @@ export class Matcher {
   }
 }
 
-function termsOf(filter: TransferFilter): Term[] {
+function termsOf(filter: ListFilter): Term[] {
   const terms: Term[] = [];
   const { userData128, userData64, userData32 } = filter;
   if (userData128 !== undefined) {

@@ -5,10 +5,10 @@
 // A question is first brought down to a range of numbers: timestamps rise with the numbers. Then
 // one of three ways leads through it: an account's chain, the index of user data, or every number.
 
-import type { HoldState } from '../domain/queries.ts';
+import { HOLD_STATES, type HoldState } from '../base/answers.ts';
 import { idWordsUnixMs } from '../base/ids.ts';
+import type { ListQuery } from '../base/list-query.ts';
 import { TRANSFER_WORDS, TransferFlag, TransferWord } from '../base/transfer-record.ts';
-import { HOLD_STATES, type TransferQuery } from './contract.ts';
 import { incomplete } from './incomplete.ts';
 import type { LatestRuns } from './latest-runs.ts';
 import { NONE, hashOfTerm } from './layout.ts';
@@ -34,7 +34,7 @@ export type Source = {
 
 /** A question with what only the payments' thread knows. */
 export type Question = {
-  readonly query: TransferQuery;
+  readonly query: ListQuery;
   /** Number of the account; undefined = nobody asks for one. NONE = nobody opened it. */
   readonly account: number | undefined;
   /** Numbers below it are answered. */

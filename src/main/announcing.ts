@@ -1,8 +1,11 @@
 // What a node tells when it serves: a line of JSON for whoever started it, text for people, and a
 // file in its folder for the command line.
 
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type DataFolder, writeRunningNode } from '../config/data-folder.ts';
 import type { NodeStatus } from '../engine/contract.ts';
+import type { EngineObserver, RoleChange } from '../engine/observer.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Urls } from './doors.ts';
 
@@ -20,6 +23,44 @@ export function noteRunningNode({ logger, folder, name, urls }: RunningNote): vo
     writeRunningNode(folder.nodeFolder, { ...node, pid: process.pid });
   } catch (error) {
     logger.warn({ event: 'node_not_noted', err: error }, 'node.json could not be written');
+  }
+}
+
+export type RoleListener = (change: RoleChange) => void;
+
+/** The same observer, with one who hears of the roles too. */
+export function alsoTelling(observer: EngineObserver, onRole: RoleListener): EngineObserver {
+  return {
+    ...observer,
+    roleChanged: (change) => {
+      observer.roleChanged(change);
+      onRole(change);
+    },
+  };
+}
+
+/** For whoever started the node, when it is one of several. */
+export function announceRole(node: string, change: RoleChange): void {
+  const { to: role, reason, epoch, position } = change;
+  const line = { event: 'role', node, role, reason, epoch, position };
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+type LeaderNote = RunningNote & { readonly epoch: number };
+
+/**
+ * Who leads, for people and scripts on this machine; nothing depends on it. Not synced: whoever has
+ * just begun to lead has better things to do.
+ */
+export async function noteLeader(note: LeaderNote): Promise<void> {
+  const { logger, folder, name, urls, epoch } = note;
+  const file = join(folder.folder, 'leader.json');
+  const content = JSON.stringify({ node: name, ...urls, pid: process.pid, epoch });
+  try {
+    await writeFile(`${file}.${name}`, `${content}\n`);
+    await rename(`${file}.${name}`, file);
+  } catch (error) {
+    logger.warn({ event: 'leader_not_noted', err: error }, 'leader.json could not be written');
   }
 }
 

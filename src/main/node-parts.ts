@@ -10,6 +10,7 @@ import { createClock } from '../drivers/system/clock.ts';
 import { createEntropy } from '../drivers/system/entropy.ts';
 import { CheckpointTelemetry } from '../engine/checkpoint-telemetry.ts';
 import type { CheckpointSettings } from '../engine/checkpointing.ts';
+import { clusterReadings, watchCluster } from '../engine/cluster-telemetry.ts';
 import { startRepair } from '../engine/history-repair.ts';
 import { HoldfastNode } from '../engine/node.ts';
 import { createNodeMetrics, createTelemetryObserver } from '../engine/telemetry-observer.ts';
@@ -18,22 +19,33 @@ import type { Journal } from '../ports/journal.ts';
 import { createEncryptedStore } from '../recovery/encrypted-store.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { type ClusterMembership, createMembership } from './cluster.ts';
+import { driverLog } from './driver-log.ts';
+import { type RoleListener, alsoTelling } from './announcing.ts';
 
 export type NodeParts = {
   readonly config: Config;
   readonly folder: DataFolder;
   readonly logger: Logger;
   readonly onHalted: () => void;
+  readonly onRole: RoleListener;
 };
 
-export async function createNode(
-  parts: NodeParts,
-): Promise<{ readonly node: HoldfastNode; readonly metrics: Metrics }> {
+export type CreatedNode = {
+  readonly node: HoldfastNode;
+  readonly metrics: Metrics;
+  /** Undefined on a node that runs alone. */
+  readonly membership: ClusterMembership | undefined;
+};
+
+export async function createNode(parts: NodeParts): Promise<CreatedNode> {
   const { config, folder, logger } = parts;
   const release = releaseVersion();
   const journal = await createJournal(parts);
   const history = createHistory(parts);
   const clock = createClock();
+  const membership =
+    config.node === '' ? undefined : await createMembership({ config, folder, logger, clock });
   const telemetry = new CheckpointTelemetry(logger, clock);
   const metrics = createNodeMetrics(
     () => node,
@@ -48,16 +60,19 @@ export async function createNode(
     timeline: folder.cluster.timeline,
     clock,
     entropy: createEntropy(),
-    observer: createTelemetryObserver(logger, metrics),
+    observer: alsoTelling(createTelemetryObserver(logger, metrics), parts.onRole),
     history,
     intakeBounds: { commandsMax: config.queueCommandsMax, bytesMax: config.queueBytesMax },
     groupCommitMs: config.groupCommitMs,
     release,
     memoryAhead: config.memoryAhead === 'full',
     checkpoints: await checkpointSettings(parts, telemetry, history),
+    ...(membership !== undefined && { cluster: membership.options }),
     onHalted: parts.onHalted,
   });
-  return { node, metrics };
+  metrics.add(clusterReadings(() => node.cluster));
+  if (membership !== undefined) watchCluster({ leadership: membership.options.leadership, logger });
+  return { node, metrics, membership };
 }
 
 async function createJournal({ config, folder, logger }: NodeParts): Promise<Journal> {
@@ -67,10 +82,15 @@ async function createJournal({ config, folder, logger }: NodeParts): Promise<Jou
     directories: pathsOf(config.journalDirectories),
     withoutDirectories: pathsOf(config.journalWithout),
     segmentBytes: config.segmentBytes,
-    lockWaitMs: config.lockWaitMs,
+    lockWaitMs: lockWaitMs(config),
     log: driverLog(logger, 'journal'),
     onAlarm: ({ kind, directory, text }) => logger.error({ event: kind, directory }, text),
   });
+}
+
+/** One of several does not wait long for a journal that another one has: it follows him. */
+function lockWaitMs({ node, lockWaitMs: alone, challengeMs }: Config): number {
+  return node === '' ? alone : Math.min(alone, challengeMs);
 }
 
 async function checkpointSettings(
@@ -105,12 +125,4 @@ function createHistory({ config, folder, logger }: NodeParts): JournalHistory {
     log: driverLog(logger, 'history'),
     startRepair: (job) => startRepair(journal, job),
   });
-}
-
-/** What drivers and the history have to say, as lines of the log. */
-export function driverLog(
-  logger: Logger,
-  event: string,
-): (level: 'info' | 'warning', text: string) => void {
-  return (level, text) => logger[level === 'warning' ? 'warn' : 'info']({ event }, text);
 }

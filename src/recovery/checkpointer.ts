@@ -83,6 +83,8 @@ export type CheckpointerOptions = {
    * recover.
    */
   readonly afterPublish: (oldestPosition: number) => Promise<void>;
+  /** The oldest of those that are kept now, whether or not all that shall be kept are there. */
+  readonly onKept?: (oldestPosition: number) => void;
   /** Something around a good checkpoint went wrong: old ones not removed, nothing discarded. */
   readonly onTrouble: (text: string) => void;
 };
@@ -224,7 +226,7 @@ export class Checkpointer {
 
   /** Makes room. The checkpoint is there already: what fails here is told and tried next time. */
   async #afterwards(): Promise<void> {
-    const { store, history, kept, afterPublish, onTrouble } = this.#options;
+    const { store, history, kept, afterPublish, onKept, onTrouble } = this.#options;
     try {
       const { readable } = await findCheckpoints(store, history);
       const keeping = readable.slice(0, kept);
@@ -238,6 +240,7 @@ export class Checkpointer {
         keeping.flatMap(({ manifest }) => manifest.chunks.map(({ sha256 }) => sha256)),
       );
       await store.keepOnly({ positions, chunks });
+      onKept?.(oldest.head.position);
       // Not before all that shall be kept are there: until then the journal may be needed whole.
       if (keeping.length === kept) await afterPublish(oldest.head.position);
     } catch (error) {

@@ -73,6 +73,13 @@ async function readManifest(
   return read;
 }
 
+export function isOfHistory(
+  { clusterId, timeline }: Pick<ReadManifest['head'], 'clusterId' | 'timeline'>,
+  history: OwnHistory,
+): boolean {
+  return equalBytes(clusterId, history.clusterId) && timeline === history.timeline;
+}
+
 /** Builds the state. Throws CHECKPOINT_CORRUPT with the reason; whatever was built is dropped. */
 export async function loadCheckpoint(
   store: CheckpointStore,

@@ -29,7 +29,10 @@ after(async () => {
 });
 
 async function runExample(...parameters: string[]): Promise<Run> {
-  const child = spawn(process.execPath, [MAIN, ...parameters], { cwd: folder });
+  const child = spawn(process.execPath, [MAIN, ...parameters], {
+    cwd: folder,
+    env: { ...process.env, HOLDFAST_MEMORY_AHEAD: 'none' },
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (bytes: Buffer) => (stdout += bytes.toString()));

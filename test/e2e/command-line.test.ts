@@ -22,6 +22,7 @@ before(async () => {
   data = join(root, 'data');
   child = spawn(process.execPath, [SHIM, 'up', '--data', data, '--port', '0', '--json'], {
     stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, HOLDFAST_MEMORY_AHEAD: 'none' },
   });
   const { stdout } = child;
   assert.ok(stdout !== null);

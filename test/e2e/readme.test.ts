@@ -70,7 +70,12 @@ class Shell {
     const path = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`;
     this.#child = spawn('bash', ['--noprofile', '--norc'], {
       cwd: folder,
-      env: { ...Object.fromEntries(inherited), PATH: path, HOLDFAST_PORT: String(port) },
+      env: {
+        ...Object.fromEntries(inherited),
+        PATH: path,
+        HOLDFAST_PORT: String(port),
+        HOLDFAST_MEMORY_AHEAD: 'none',
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));

@@ -2,8 +2,8 @@
 // made, and the rest is made again, byte for byte the same.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { isOperationalError } from '../../src/base/errors.ts';
 import { Prng } from '../../src/base/prng.ts';
+import { JournalHistory } from '../../src/history/journal-history.ts';
 import { HistoryRig } from '../support/history-rig.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
@@ -64,6 +65,24 @@ test('killed at any moment and started again, the files are those of a history t
   await allSealed(rig);
   assert.equal(rig.history.status().digest, whole.history.status().digest);
   assert.deepEqual(filesOf(folder.path), filesOf(plain.path));
+});
+
+test('files that cannot be read in time do not hold the start', async () => {
+  await using folder = await TemporaryFolder.make();
+  const stuck = join(folder.path, 'catalog');
+  execFileSync('mkfifo', [stuck]);
+  const history = new JournalHistory({ folder: folder.path, log: () => undefined, openMsMax: 20 });
+  try {
+    await history.open();
+    assert.equal(history.status().complete, false);
+    assert.match(history.status().reason ?? '', /its files could not be read within 20 ms/);
+  } finally {
+    // The thread that reads it goes on, so that it can end.
+    const end = openSync(stuck, 'r+');
+    rmSync(stuck);
+    closeSync(end);
+    await history.close();
+  }
 });
 
 test('a thread that ends is replaced, and no question gets a wrong answer meanwhile', async () => {

@@ -9,7 +9,7 @@ import { decodeTransfers, encodeTransfers } from '../../src/base/transfer-record
 import { CommandKind } from '../../src/domain/commands.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { createState } from '../../src/domain/domain.ts';
-import type { TransferFilter } from '../../src/history/contract.ts';
+import type { ListFilter } from '../../src/base/list-query.ts';
 import { HistoryRig, type Kept } from '../support/history-rig.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { propertyRuns } from './pair.ts';
@@ -40,9 +40,9 @@ function withUserData(payload: Uint8Array): Uint8Array {
   return encodeTransfers(transfers);
 }
 
-function pickFilter(prng: Prng, kept: readonly Kept[]): TransferFilter {
+function pickFilter(prng: Prng, kept: readonly Kept[]): ListFilter {
   const some = (): Kept['transfer'] => prng.pick(kept).transfer;
-  const filter: { -readonly [Name in keyof TransferFilter]: TransferFilter[Name] } = {};
+  const filter: { -readonly [Name in keyof ListFilter]: ListFilter[Name] } = {};
   const kind = prng.below(5);
   if (kind < 3) {
     filter.account = prng.chance(0.1) ? 5n : some().debitAccountId;

@@ -3,18 +3,15 @@
 // books.
 
 import assert from 'node:assert/strict';
+import { HOLD_STATES, type HoldState } from '../../src/base/answers.ts';
 import { writeIdWords } from '../../src/base/ids.ts';
+import type { ListFilter, ListQuery } from '../../src/base/list-query.ts';
 import { type Transfer, TransferFlag, decodeTransfers } from '../../src/base/transfer-record.ts';
 import { CommandKind } from '../../src/domain/commands.ts';
 import { type DomainState, apply, createState } from '../../src/domain/domain.ts';
 import { NO_RECORD } from '../../src/domain/ledger/id-index.ts';
-import { type HoldState, findTransfer } from '../../src/domain/queries.ts';
+import { findTransfer } from '../../src/domain/queries.ts';
 import { CREATED } from '../../src/domain/refusals.ts';
-import {
-  HOLD_STATES,
-  type TransferFilter,
-  type TransferQuery,
-} from '../../src/history/contract.ts';
 import { JournalHistory } from '../../src/history/journal-history.ts';
 import type { StartRepair } from '../../src/history/repair.ts';
 import type { Sent } from '../properties/script.ts';
@@ -59,13 +56,13 @@ export class NaiveHistory {
     this.kept.push(kept);
   }
 
-  query(filter: TransferFilter, order: TransferQuery['order']): Kept[] {
+  query(filter: ListFilter, order: ListQuery['order']): Kept[] {
     const found = this.kept.filter(({ transfer }) => matches(transfer, filter));
     return order === 'newest-first' ? found.reverse() : found;
   }
 }
 
-function matches(transfer: Transfer, filter: TransferFilter): boolean {
+function matches(transfer: Transfer, filter: ListFilter): boolean {
   const { account, side, fromNs, untilNs, ...fields } = filter;
   const isDebit = side !== 'credit' && transfer.debitAccountId === account;
   const isCredit = side !== 'debit' && transfer.creditAccountId === account;
@@ -133,7 +130,7 @@ export class HistoryRig implements AsyncDisposable {
     await until(() => isThere() && this.history.status().complete, `${runs} runs`);
   }
 
-  async compare(filter: TransferFilter, limit: number): Promise<void> {
+  async compare(filter: ListFilter, limit: number): Promise<void> {
     for (const order of ['newest-first', 'oldest-first'] as const) {
       const expected = this.naive.query(filter, order);
       const found = await this.all(filter, order, limit);
@@ -143,7 +140,7 @@ export class HistoryRig implements AsyncDisposable {
     }
   }
 
-  async all(filter: TransferFilter, order: TransferQuery['order'], limit: number): Promise<Kept[]> {
+  async all(filter: ListFilter, order: ListQuery['order'], limit: number): Promise<Kept[]> {
     const found: Kept[] = [];
     let after: number | undefined;
     do {
@@ -178,7 +175,7 @@ export class HistoryRig implements AsyncDisposable {
   }
 }
 
-function describe(filter: TransferFilter): string {
+function describe(filter: ListFilter): string {
   return Object.entries(filter)
     .map(([name, value]) => `${name}=${String(value)}`)
     .join(' ');

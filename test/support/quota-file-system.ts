@@ -1,7 +1,7 @@
 // The real file system with a quota over all the driver's files: beyond it writes fail with ENOSPC,
 // after writing what still fits, as a disk does it. The lock and its notes are not counted.
 
-import type { FileSystem, OpenFile } from '../../src/drivers/file/file-system.ts';
+import type { FileSystem, OpenFile, OpenMode } from '../../src/drivers/file/file-system.ts';
 
 export class QuotaFileSystem implements FileSystem {
   readonly #inner: FileSystem;
@@ -26,7 +26,7 @@ export class QuotaFileSystem implements FileSystem {
     return this.#inner.list(directory);
   }
 
-  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<OpenFile> {
+  async open(path: string, mode: OpenMode): Promise<OpenFile> {
     const file = await this.#inner.open(path, mode);
     this.#sizes.set(path, await file.sizeBytes());
     return {

@@ -3,12 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readFoundAccounts } from '../../base/answers.ts';
+import { HOLD_STATES, readFoundAccounts } from '../../base/answers.ts';
 import { FrameKind, textFrame } from '../../base/protocol.ts';
 import { encodeQuery, readRecordsPage } from '../../base/query-frame.ts';
 import { TRANSFER_BYTES, TransferFlag, decodeTransfers } from '../../base/transfer-record.ts';
 import { findAccount } from '../../domain/queries.ts';
-import { HOLD_STATES } from '../../history/contract.ts';
 import { createBinaryNode } from './testing/binary-node.ts';
 import { RawPeer, batch, transfer } from './testing/raw-peer.ts';
 

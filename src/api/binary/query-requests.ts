@@ -5,9 +5,9 @@ import { encodeAccount } from '../../base/account-record.ts';
 import { type FoundTransfer, foundTransfersFrame } from '../../base/answers.ts';
 import type { Frame } from '../../base/frame-reader.ts';
 import { LOOKUP_IDS_MAX } from '../../base/limits.ts';
+import type { ListQuery } from '../../base/list-query.ts';
 import { FRAME_HEADER_BYTES, newFrame, paddedBytes } from '../../base/protocol.ts';
 import {
-  type ListQuery,
   PAGE_HEAD_BYTES,
   PAGE_RECORD_BYTES,
   QUERY_BYTES,

@@ -45,7 +45,7 @@ test('the view shows every member with what is known of it, the leader and the f
   assert.deepEqual([second?.['lag'], second?.['position']], [7, 93]);
   assert.deepEqual([second?.['silent_ms'], second?.['clock_difference_ms']], [20, 1.5]);
   assert.deepEqual([third?.state, third?.['role'], third?.['lag']], ['unreachable', null, null]);
-  assert.equal(third?.['url'], 'http://127.0.0.1:7420');
+  assert.deepEqual([third?.['silent_ms'], third?.['url']], [null, 'http://127.0.0.1:7420']);
 });
 
 test('a member that is linked and says nothing is silent, and nobody leads is null', async () => {

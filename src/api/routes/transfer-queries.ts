@@ -2,11 +2,12 @@
 // mark of their maker. What the ledger does not remember any more comes from the history.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { HOLD_STATES } from '../../base/answers.ts';
 import { formatId, parseId } from '../../base/ids.ts';
 import { TRANSFER_BYTES, decodeTransfer } from '../../base/transfer-record.ts';
 import type { DomainState } from '../../domain/domain.ts';
 import { findAccount } from '../../domain/queries.ts';
-import { HOLD_STATES, type TransferPage } from '../../history/contract.ts';
+import type { TransferPage } from '../../history/contract.ts';
 import { type Context, readBooks, sendJson, withinDeadline } from '../context.ts';
 import { waitsForWish } from '../freshness.ts';
 import { pageOfTransfers } from '../history-pages.ts';

@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander';
 import { parseInstant } from '../../base/instant.ts';
 import { formatId } from '../../base/ids.ts';
 import { formatDecimal } from '../../base/money.ts';
-import type { ListFilter } from '../../base/query-frame.ts';
+import type { ListFilter } from '../../base/list-query.ts';
 import type { HttpQuery, Page } from '../../client/http-queries.ts';
 import type { Ledger, TransferView } from '../../client/wire.ts';
 import { connect } from '../connection.ts';

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 type Json = Record<string, unknown>;
 
@@ -15,6 +16,8 @@ export type Fault =
   | { readonly kind: 'drop-after' }
   /** It is done, and the answer never comes. */
   | { readonly kind: 'hang' }
+  /** It is done, and the answer takes its time. */
+  | { readonly kind: 'slow'; readonly ms: number }
   | {
       readonly kind: 'answer';
       readonly status: number;
@@ -99,7 +102,8 @@ export class FakeNode implements AsyncDisposable {
       ? this.#answer(seen.method, seen.path, body === '' ? {} : (JSON.parse(body) as Json))
       : problem(401, 'key_wrong');
     if (fault?.kind === 'drop-after') request.socket.destroy();
-    if (fault !== undefined) return;
+    if (fault?.kind === 'slow') await sleep(fault.ms);
+    else if (fault !== undefined) return;
     response.writeHead(status, {
       'content-type': 'application/json',
       'holdfast-position': String(this.position),

@@ -43,6 +43,26 @@ it('hears heartbeats and learns how far the other clock is', async () => {
   assert.ok((one.network.peer('node-2')?.state?.clockNs ?? '') > `${Date.now()}`);
 });
 
+it('blames nobody for the time in which it stood still itself', async () => {
+  await using nodes = new TcpNodes();
+  let stoodStillMs = 0;
+  const monotonicMs = (): number => performance.now() + stoodStillMs;
+  const sleep = (): Promise<void> => Promise.resolve();
+  const clock: Clock = { nowNs: () => 0n, monotonicMs, sleep };
+  const one = await nodes.open('node-1', { clock });
+  const two = await nodes.open('node-2');
+  two.network.tell(stateAt(1));
+  nodes.introduce();
+  await sees(one.network, () => one.network.peer('node-2')?.state?.position === 1);
+  stoodStillMs = 3_600_000;
+  const silentMs = monotonicMs() - (one.network.peer('node-2')?.heardMs ?? 0);
+  assert.ok(silentMs < 1_800_000, `${silentMs}`);
+  assert.ok(monotonicMs() - (one.network.peers()[0]?.heardMs ?? 0) < 1_800_000);
+  let heard = 0;
+  one.network.subscribe(({ isLinked }) => (heard += isLinked ? 1 : -1000));
+  await until(() => heard > 5, 'the link stays');
+});
+
 it('notices a broken connection on both sides and has another one soon', async () => {
   await using nodes = new TcpNodes();
   const [one, two] = [await nodes.open('node-1'), await nodes.open('node-2')];

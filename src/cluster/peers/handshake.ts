@@ -291,25 +291,25 @@ function isAddress(value: unknown): value is string {
 const WRONG_DOOR = 'This is the port of the channel between nodes; clients are not served here.';
 const RIGHT_DOOR = 'Use the port of the HTTP API or of the binary protocol.';
 
-/** For a client of the binary protocol, in the form that it reads. */
+/** For clients, in the form that they read. */
+const PROBLEM = JSON.stringify({
+  type: 'about:blank',
+  title: 'The wrong port',
+  status: 400,
+  detail: WRONG_DOOR,
+  money: 'No money moved.',
+  action: RIGHT_DOOR,
+  code: 'frame_malformed',
+  retryable: false,
+  request_id: '',
+});
+
 function clientProblem(request: number): Uint8Array {
-  const problem = {
-    type: 'about:blank',
-    title: 'The wrong port',
-    status: 400,
-    detail: WRONG_DOOR,
-    money: 'No money moved.',
-    action: RIGHT_DOOR,
-    code: 'frame_malformed',
-    retryable: false,
-    request_id: '',
-  };
-  const frame = textFrame(JSON.stringify(problem));
-  return sealFrame(frame, { kind: FrameKind.problem, request }, crc32);
+  return sealFrame(textFrame(PROBLEM), { kind: FrameKind.problem, request }, crc32);
 }
 
 function httpProblem(): Uint8Array {
-  const body = `${WRONG_DOOR} ${RIGHT_DOOR}\n`;
-  const head = `content-type: text/plain\r\ncontent-length: ${body.length}\r\nconnection: close`;
-  return Buffer.from(`HTTP/1.1 400 Bad Request\r\n${head}\r\n\r\n${body}`);
+  const length = `content-length: ${PROBLEM.length}`;
+  const head = `content-type: application/problem+json\r\n${length}\r\nconnection: close`;
+  return Buffer.from(`HTTP/1.1 400 Bad Request\r\n${head}\r\n\r\n${PROBLEM}`);
 }

@@ -43,6 +43,8 @@ const KEY_BYTES_MIN = 16;
 const BEATS_A_PING = 10;
 /** A link that lasted so long was a good one: the next is tried at once. */
 const GOOD_LINK_MS = 1000;
+/** So many missing heartbeats of its own mean that this process was frozen or busy. */
+const STILL_BEATS = 3;
 const DOUBT_BEATS = 10;
 const DOUBT_MS_MIN = 5000;
 
@@ -66,6 +68,7 @@ class TcpPeerNetwork implements PeerNetwork {
   #telling: NodeJS.Immediate | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #beats = 0;
+  #beatMs = 0;
   #isClosed = false;
 
   constructor(options: PeerNetworkOptions) {
@@ -112,6 +115,7 @@ class TcpPeerNetwork implements PeerNetwork {
       return address;
     }
     this.#address = address;
+    this.#beatMs = this.#options.clock.monotonicMs();
     this.#heartbeat = setInterval(() => this.#beat(), this.#options.heartbeatMs);
     for (const id of this.#dialers.keys()) this.#redial(id, true);
     return address;
@@ -145,10 +149,12 @@ class TcpPeerNetwork implements PeerNetwork {
   }
 
   peers(): readonly Peer[] {
+    this.#excuse();
     return this.#book.list();
   }
 
   peer(id: string): Peer | undefined {
+    this.#excuse();
     return this.#book.peer(id);
   }
 
@@ -250,6 +256,8 @@ class TcpPeerNetwork implements PeerNetwork {
   }
 
   #beat(): void {
+    this.#excuse();
+    this.#beatMs = this.#options.clock.monotonicMs();
     this.#beats++;
     this.#tellAll();
     const nowMs = this.#options.clock.monotonicMs();
@@ -258,6 +266,23 @@ class TcpPeerNetwork implements PeerNetwork {
       if (nowMs - link.heardMs <= this.#doubtMs) continue;
       if (link.stalledMs > this.#doubtMs) link.close('It takes nothing and says nothing.');
       else this.#dialers.get(link.id)?.want();
+    }
+  }
+
+  /**
+   * After a pause of this process timers run before what came meanwhile is read: without this,
+   * everybody would seem to have been silent, and a leader that lives would be challenged.
+   */
+  #excuse(): void {
+    if (this.#beatMs === 0 || this.#isClosed) return;
+    const { clock, heartbeatMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const stillMs = nowMs - this.#beatMs - heartbeatMs;
+    if (stillMs < STILL_BEATS * heartbeatMs) return;
+    this.#beatMs += stillMs;
+    this.#book.excuse(stillMs);
+    for (const link of this.#links.values()) {
+      link.heardMs = Math.min(nowMs, link.heardMs + stillMs);
     }
   }
 

@@ -81,6 +81,16 @@ export class PeerBook {
     if (peer !== undefined) this.#peers.set(id, { ...peer, clockDifferenceMs });
   }
 
+  /** For so long this node itself stood still: nobody could be heard. */
+  excuse(stoodStillMs: number): void {
+    const nowMs = this.#options.monotonicMs();
+    for (const peer of this.#peers.values()) {
+      if (!peer.isLinked) continue;
+      const heardMs = Math.min(nowMs, peer.heardMs + stoodStillMs);
+      this.#peers.set(peer.id, { ...peer, heardMs });
+    }
+  }
+
   #newPeer({ id, addresses }: KnownPeer): Peer {
     const lostMs = this.#options.monotonicMs();
     return {

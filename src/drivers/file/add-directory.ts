@@ -171,7 +171,7 @@ class Filling {
       if (endByteOffset > copiedEnd) {
         await this.#copyOpen(current.name, { start: copiedEnd, end: endByteOffset });
       }
-      const file = await fileSystem.open(join(this.#path, name), 'write');
+      const file = await fileSystem.open(join(this.#path, name), 'through');
       await writeZeros(file, endByteOffset, allocatedBytes);
       await syncData(file);
       segment = { name, file, endByteOffset, allocatedBytes };

@@ -132,6 +132,11 @@ class FileJournalDriver implements FileJournal {
     await this.#afterMoves(() => this.#addNow(absolute, { signal, isDecided: false }));
   }
 
+  /** Somebody says that there is more: the reader beside another process's writer looks now. */
+  look(): void {
+    if (this.#mode === 'read') this.#wake();
+  }
+
   health(): JournalHealth {
     const members = this.#mode === 'closed' ? [] : this.#roster.members;
     return {
@@ -197,12 +202,12 @@ class FileJournalDriver implements FileJournal {
     await addDirectory({ ...parts, ...how, signal }, path);
   }
 
-  async #openForWriting({ signal, from }: JournalOpenOptions): Promise<JournalOpening> {
+  async #openForWriting({ signal, from, depose }: JournalOpenOptions): Promise<JournalOpening> {
     const { fileSystem, log } = this.#settings;
     this.#roster = new Roster(this.#settings);
     this.#moving = Promise.resolve();
     this.#closing = new AbortController();
-    const { active, joining, ignored } = await this.#roster.open(signal);
+    const { active, joining, ignored } = await this.#roster.open(signal, depose);
     const directories = active.map(({ path }) => path);
     const places = directories.map((directory) => {
       return { directory, folder: discardedDirectoryOf(this.#settings, directory) };
@@ -285,7 +290,7 @@ class FileJournalDriver implements FileJournal {
     if (tail === undefined) return undefined;
     const { segment, endByteOffset = 0, sizes } = tail;
     const { fileSystem } = this.#settings;
-    const file = await fileSystem.open(join(directory, segment.name), 'write');
+    const file = await fileSystem.open(join(directory, segment.name), 'through');
     const allocatedBytes = sizes.get(directory) ?? endByteOffset;
     return { name: segment.name, file, endByteOffset, allocatedBytes };
   }

@@ -79,12 +79,20 @@ export async function* scanJournal(
     // A discarded one need not be in every folder: deleting history is somebody's decision.
     const holding = folders.filter((folder) => listings.get(folder)?.has(segment.name));
     const places = segment.name > through ? directories : holding;
-    const copies = await SegmentCopies.open(fileSystem, places, segment);
+    const startsAt = segment.name === start?.segmentName ? start.byteOffset : undefined;
+    // With one directory nothing before the start could be repaired: it is not looked at.
+    const isInside = startsAt !== undefined && startsAt > 0 && places.length === 1;
+    const copies = await SegmentCopies.open(fileSystem, places, segment, isInside ? startsAt : 0);
     try {
+      if (isInside) {
+        const inside = await copies.chainHere();
+        if (inside === undefined) throw noEntryAt(from ?? '');
+        chain = inside;
+      }
       const successor = async (): Promise<SegmentName | undefined> =>
         segments[index + 1] ?? (await newSuccessor(fileSystem, directories, segment));
-      const startsAt = segment.name === start?.segmentName ? start.byteOffset : undefined;
-      const scan = new SegmentScan({ segment, copies, chain, successor, signal });
+      const begin = isInside ? startsAt : 0;
+      const scan = new SegmentScan({ segment, copies, chain, successor, signal, begin });
       const found = yield* scan.run(startsAt);
       if (!found.isStartThere && from !== undefined) throw noEntryAt(from);
       if (found.verdict === 'corrupt') return;
@@ -132,15 +140,18 @@ type SegmentScanParts = {
   readonly chain: ChainCheck;
   readonly successor: () => Promise<SegmentName | undefined>;
   readonly signal: AbortSignal;
+  /** Byte offset of the first entry that is looked at; the chain is that before it. */
+  readonly begin: number;
 };
 
 class SegmentScan {
   readonly #parts: SegmentScanParts;
-  #byteOffset = 0;
+  #byteOffset: number;
   #entryCount = 0;
 
   constructor(parts: SegmentScanParts) {
     this.#parts = parts;
+    this.#byteOffset = parts.begin;
   }
 
   /** `startsAt`: an entry must begin there. */
@@ -155,7 +166,7 @@ class SegmentScan {
     yield { kind: 'segment', segment, directory, sizeBytes: copies.sizeBytes };
     const isListedFollowed = (await successor()) !== undefined;
     let isStartThere = startsAt === undefined;
-    if (segment.position !== chain.nextPosition) {
+    if (this.#parts.begin === 0 && segment.position !== chain.nextPosition) {
       const found = `a segment that begins with position ${segment.position} where ${chain.nextPosition} must follow: entries are missing`;
       yield this.#end(corrupt(found), []);
       return { verdict: 'corrupt', isStartThere: true };

@@ -1,31 +1,40 @@
 // The write authority over a journal directory: a kernel lock that ends with its process, whatever
 // happens to it. It is an exclusive lock of SQLite (fcntl) on `lock.sqlite`, which Node has without
-// native code of ours. Only the holder writes, cuts or repairs (I6). Beside it `lock-holder.json`
-// says who holds it: for messages, and so that a lock file that somebody removed while its holder
-// lives does not admit a second writer.
+// native code of ours. Only the holder writes, cuts or repairs (I6). Who it is stands beside it
+// (holder.ts). A successor that is told to may end a holder that is silent, and waits for the lock.
 
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperationalError } from '../../base/errors.ts';
+import { describeHolder, endHolder, isHolderAlive, removeHolder, writeHolder } from './holder.ts';
 
 const LOCK_FILE = 'lock.sqlite';
-const HOLDER_FILE = 'lock-holder.json';
-const RETRY_MS = 25;
 const SQLITE_BUSY = 5;
+
+/** Between two looks: somebody waits for it, and one costs a tenth of a millisecond. */
+const RETRY_MS_MIN = 1;
+const RETRY_MS_MAX = 10;
+
+/** A killed process gives its memory back before its locks: with gigabytes that takes a while. */
+const DEPOSED_MS_MAX = 5000;
 
 export interface DirectoryLock {
   /** Idempotent. */
   release(): Promise<void>;
 }
 
+/** `depose`: a holder that is there is ended first. Rejects with JOURNAL_LOCKED. */
 export async function acquireDirectoryLock(
   directory: string,
   waitMs: number,
   signal: AbortSignal,
+  depose = false,
 ): Promise<DirectoryLock> {
-  const deadlineMs = performance.now() + waitMs;
+  const startMs = performance.now();
+  let patienceMs = waitMs;
+  let retryMs = RETRY_MS_MIN;
+  let isDeposed = !depose;
   for (;;) {
     signal.throwIfAborted();
     const database = tryLock(join(directory, LOCK_FILE));
@@ -35,8 +44,16 @@ export async function acquireDirectoryLock(
       await writeHolder(directory);
       return new SqliteLock(database, directory);
     }
-    if (performance.now() >= deadlineMs) throw await lockedError(directory, waitMs);
-    await sleep(RETRY_MS, undefined, { signal });
+    if (!isDeposed) {
+      isDeposed = true;
+      const why = await endHolder(directory);
+      if (why !== undefined) throw await notDeposed(directory, why);
+      patienceMs = Math.max(waitMs, DEPOSED_MS_MAX);
+    }
+    const waitedMs = performance.now() - startMs;
+    if (waitedMs >= patienceMs) throw await lockedError(directory, Math.round(waitedMs));
+    await sleep(retryMs, undefined, { signal });
+    retryMs = Math.min(RETRY_MS_MAX, retryMs * 1.5);
   }
 }
 
@@ -54,7 +71,7 @@ class SqliteLock implements DirectoryLock {
     if (database === undefined) return;
     this.#database = undefined;
     // The note goes first: once the lock is free the file may be the next holder's.
-    await rm(join(this.#directory, HOLDER_FILE), { force: true });
+    await removeHolder(this.#directory);
     database.close();
   }
 }
@@ -77,70 +94,19 @@ function isBusy(error: unknown): boolean {
   return typeof error.errcode === 'number' && (error.errcode & 0xff) === SQLITE_BUSY;
 }
 
-/** Whether the process of the note still runs; false where that cannot be known. */
-async function isHolderAlive(directory: string): Promise<boolean> {
-  try {
-    const holder: unknown = JSON.parse(await readFile(join(directory, HOLDER_FILE), 'utf8'));
-    if (typeof holder !== 'object' || holder === null) return false;
-    if (!('pid' in holder) || !('startTime' in holder) || holder.pid === process.pid) return false;
-    const stat = await readFile(`/proc/${String(holder.pid)}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A killed process that nobody has waited for yet is Z or X and holds nothing.
-    return Number(fields[19]) === holder.startTime && !/^[ZX]/.test(fields[0] ?? 'X');
-  } catch {
-    return false;
-  }
-}
-
-/** A note for messages: on a full disk there is none, and the lock holds all the same. */
-async function writeHolder(directory: string): Promise<void> {
-  const holder = {
-    pid: process.pid,
-    startTime: await processStartTime('self'),
-    sinceMs: Date.now(),
-  };
-  const path = join(directory, HOLDER_FILE);
-  try {
-    await writeFile(`${path}.partial`, `${JSON.stringify(holder)}\n`);
-    await rename(`${path}.partial`, path);
-  } catch {
-    await rm(path, { force: true }).catch(() => undefined);
-  }
-}
-
-/** Clock ticks since the machine started (field 22 of /proc/<pid>/stat); null where unknown. */
-async function processStartTime(pid: string): Promise<number | null> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The command name (field 2) stands in parentheses and may hold anything, also blanks.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return Number(fields[19]);
-  } catch {
-    return null;
-  }
-}
-
-async function lockedError(directory: string, waitMs: number): Promise<OperationalError> {
+async function lockedError(directory: string, waitedMs: number): Promise<OperationalError> {
   const holder = await describeHolder(directory);
   return new OperationalError('JOURNAL_LOCKED', {
-    detail: `The journal in ${directory} is held by ${holder}; waited ${waitMs} ms. Nothing was changed.`,
+    detail: `The journal in ${directory} is held by ${holder}; waited ${waitedMs} ms. Nothing was changed.`,
     wayOut:
       'Stop that process, or start this node on another data folder. Never remove lock.sqlite.',
   });
 }
 
-async function describeHolder(directory: string): Promise<string> {
-  try {
-    const holder: unknown = JSON.parse(await readFile(join(directory, HOLDER_FILE), 'utf8'));
-    if (typeof holder !== 'object' || holder === null || !('pid' in holder)) return UNKNOWN_HOLDER;
-    const since = 'sinceMs' in holder ? new Date(Number(holder.sinceMs)).toISOString() : '?';
-    const started = await processStartTime(String(holder.pid));
-    const isSame = 'startTime' in holder && started !== null && started === holder.startTime;
-    const doubt = isSame ? '' : ', which is not seen from here (another container or machine?)';
-    return `process ${String(holder.pid)} since ${since}${doubt}`;
-  } catch {
-    return UNKNOWN_HOLDER;
-  }
+async function notDeposed(directory: string, why: string): Promise<OperationalError> {
+  const holder = await describeHolder(directory);
+  return new OperationalError('JOURNAL_LOCKED', {
+    detail: `The journal in ${directory} is held by ${holder}, which is silent, and ${why}. Nothing was changed.`,
+    wayOut: 'End that process where it runs; then another node leads. Never remove lock.sqlite.',
+  });
 }
-
-const UNKNOWN_HOLDER = 'another process';

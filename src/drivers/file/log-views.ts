@@ -2,6 +2,7 @@
 // believe, which segments are listed, and the discarded ones as a log of their own.
 
 import { segmentsIn } from './discard.ts';
+import { listIfThere } from './file-system.ts';
 import { believedAmong } from './membership.ts';
 import { type FileJournalSettings, discardedDirectoryOf } from './options.ts';
 import type { LogView } from './reader.ts';
@@ -26,7 +27,8 @@ export async function listedSegments(
   const { fileSystem } = settings;
   const [only, ...others] = await believedDirectories(settings);
   if (only !== undefined && others.length === 0) {
-    return segmentsAmong(await fileSystem.list(only));
+    // A new cluster's first leader makes it: until then there is nothing to read.
+    return segmentsAmong(await listIfThere(fileSystem, only));
   }
   return await segmentsIn(fileSystem, only === undefined ? others : [only, ...others]);
 }

@@ -66,7 +66,7 @@ export class Preallocator {
       this.#spareReady = false;
       await this.#fileSystem.rename(this.#path(SPARE_READY), path);
       await syncNames(this.#fileSystem, this.#directory);
-      const file = await this.#fileSystem.open(path, 'write');
+      const file = await this.#fileSystem.open(path, 'through');
       return { name, file, endByteOffset: 0, allocatedBytes: this.#settings.segmentBytes };
     }
     const allocatedBytes = Math.min(START_BYTES, this.#settings.segmentBytes);
@@ -74,7 +74,7 @@ export class Preallocator {
     await this.#writeZeroFile(partial, allocatedBytes);
     await this.#fileSystem.rename(partial, path);
     await syncNames(this.#fileSystem, this.#directory);
-    const file = await this.#fileSystem.open(path, 'write');
+    const file = await this.#fileSystem.open(path, 'through');
     return { name, file, endByteOffset: 0, allocatedBytes };
   }
 
@@ -112,15 +112,19 @@ export class Preallocator {
     }
     const wantsSpare = allocatedBytes >= segmentBytes && endByteOffset > segmentBytes / 4;
     if (wantsSpare && !this.#spareReady && !this.#spareFailed && this.#preparing === undefined) {
-      this.#preparing = this.#prepareSpare()
-        .catch((error: unknown) => {
-          this.#spareFailed = true;
-          this.#settings.log('warning', `No spare segment could be prepared: ${String(error)}`);
-        })
-        .finally(() => {
-          this.#preparing = undefined;
-        });
+      this.#inBackground(() => this.#prepareSpare());
     }
+  }
+
+  #inBackground(prepare: () => Promise<void>): void {
+    this.#preparing = prepare()
+      .catch((error: unknown) => {
+        this.#spareFailed = true;
+        this.#settings.log('warning', `No spare segment could be prepared: ${String(error)}`);
+      })
+      .finally(() => {
+        this.#preparing = undefined;
+      });
   }
 
   /** A new segment was begun: the next spare may be tried, even if the last one failed. */
@@ -134,10 +138,8 @@ export class Preallocator {
   async takeOver(): Promise<void> {
     for (const name of await this.#fileSystem.list(this.#directory)) {
       if (name.endsWith('.partial')) await this.#fileSystem.remove(this.#path(name));
-      if (name === SPARE_READY) {
-        this.#spareReady = await this.#isWholeSpare();
-        if (!this.#spareReady) await this.#fileSystem.remove(this.#path(SPARE_READY));
-      }
+      // Read in the background: nobody waits for 64 MiB, the first segment can do without it.
+      if (name === SPARE_READY) this.#inBackground(() => this.#keepWholeSpare());
     }
   }
 
@@ -158,7 +160,11 @@ export class Preallocator {
     // shared one this sync could swallow the error that an append's sync must hear.
     const file = await this.#fileSystem.open(this.#path(segment.name), 'write');
     try {
-      await writeZeros(file, segment.allocatedBytes, target);
+      for (let at = segment.allocatedBytes; at < target; at += COPY_BYTES) {
+        // Whoever closes may be handing over: the next writer makes its own room.
+        if (this.#closed) return;
+        await writeZeros(file, at, Math.min(target, at + COPY_BYTES));
+      }
       await syncData(file);
     } finally {
       await file.close();
@@ -191,13 +197,20 @@ export class Preallocator {
     }
   }
 
+  async #keepWholeSpare(): Promise<void> {
+    const isWhole = await this.#isWholeSpare();
+    if (this.#closed) return;
+    if (isWhole) this.#spareReady = true;
+    else await this.#fileSystem.remove(this.#path(SPARE_READY));
+  }
+
   async #isWholeSpare(): Promise<boolean> {
     const file = await this.#fileSystem.open(this.#path(SPARE_READY), 'read');
     try {
       const sizeBytes = await file.sizeBytes();
       if (sizeBytes !== this.#settings.segmentBytes) return false;
       const part = Buffer.alloc(COPY_BYTES);
-      for (let at = 0; at < sizeBytes; at += COPY_BYTES) {
+      for (let at = 0; at < sizeBytes && !this.#closed; at += COPY_BYTES) {
         const count = await file.read(part, at);
         if (part.compare(ZEROS, 0, count, 0, count) !== 0) return false;
       }

@@ -57,14 +57,14 @@ export class Roster {
   }
 
   /** Locks what is there and decides who belongs; nothing but locks is written. */
-  async open(signal: AbortSignal): Promise<Decision> {
+  async open(signal: AbortSignal, depose = false): Promise<Decision> {
     const { directories, withoutDirectories, fileSystem } = this.#settings;
     const wanted = directories.filter((path) => !withoutDirectories.includes(path));
     const [only] = wanted;
     if (only !== undefined && directories.length === 1) await fileSystem.makeDirectory(only);
     const found: FoundDirectory[] = [];
     for (const path of wanted) {
-      const problem = await this.#lockIfThere(path, signal);
+      const problem = await this.#lockIfThere(path, signal, depose);
       const seen = await lookAt(this.#settings, path);
       found.push(problem === undefined ? seen : { ...seen, problem });
     }
@@ -77,18 +77,18 @@ export class Roster {
       this.#ids.set(path, id);
       if (!this.#locks.has(path)) {
         await fileSystem.makeDirectory(path);
-        await this.lock(path, signal);
+        await this.lock(path, signal, depose);
       }
     }
     return decision;
   }
 
   /** Takes the directory's lock; it must be there. */
-  async lock(path: string, signal: AbortSignal): Promise<void> {
+  async lock(path: string, signal: AbortSignal, depose = false): Promise<void> {
     const warning = await checkFileSystemType(this.#settings, path);
     if (warning !== undefined) this.warnings.push(warning);
     const { fileSystem, lockWaitMs } = this.#settings;
-    this.#locks.set(path, await fileSystem.lock(path, lockWaitMs, signal));
+    this.#locks.set(path, await fileSystem.lock(path, lockWaitMs, signal, depose));
   }
 
   isLocked(path: string): boolean {
@@ -184,10 +184,10 @@ export class Roster {
   }
 
   /** Why it cannot be used. */
-  async #lockIfThere(path: string, signal: AbortSignal): Promise<unknown> {
+  async #lockIfThere(path: string, signal: AbortSignal, depose: boolean): Promise<unknown> {
     try {
       await this.#settings.fileSystem.list(path);
-      await this.lock(path, signal);
+      await this.lock(path, signal, depose);
       return undefined;
     } catch (error) {
       if (errorCodeOf(error) === 'ENOENT') return undefined;

@@ -5,7 +5,7 @@
 
 import { join } from 'node:path';
 import { OperationalError } from '../../base/errors.ts';
-import type { ChainCheck } from './chain-check.ts';
+import { ChainCheck } from './chain-check.ts';
 import { EntryCursor, type PlacedEntry } from './entry-cursor.ts';
 import { type FileSystem, type OpenFile, errorCodeOf } from './file-system.ts';
 import { storedBytesOf } from './segment-codec.ts';
@@ -55,17 +55,24 @@ export class SegmentCopies {
   #cursor: EntryCursor | undefined;
   #byteOffset = 0;
 
-  private constructor(segment: SegmentName, copies: readonly Copy[], lead: Copy) {
+  private constructor(
+    segment: SegmentName,
+    copies: readonly Copy[],
+    lead: Copy,
+    byteOffset: number,
+  ) {
     this.#segment = segment;
     this.#copies = copies;
     this.#lead = lead;
+    this.#byteOffset = byteOffset;
   }
 
-  /** Rejects with ENOENT when no directory has the segment. */
+  /** From `byteOffset` on. Rejects with ENOENT when no directory has the segment. */
   static async open(
     fileSystem: FileSystem,
     directories: readonly string[],
     segment: SegmentName,
+    byteOffset = 0,
   ): Promise<SegmentCopies> {
     const copies: Copy[] = [];
     let absence: unknown;
@@ -81,7 +88,7 @@ export class SegmentCopies {
     }
     const lead = copies.find(({ file }) => file !== undefined);
     if (lead === undefined) throw absence;
-    return new SegmentCopies(segment, copies, lead);
+    return new SegmentCopies(segment, copies, lead, byteOffset);
   }
 
   /** Of the copy that is read; it changes where that one is damaged. */
@@ -91,6 +98,17 @@ export class SegmentCopies {
 
   get sizeBytes(): number {
     return this.#lead.sizeBytes;
+  }
+
+  /** The chain as it must go on inside the segment; undefined = no entry of it stands there. */
+  async chainHere(): Promise<ChainCheck | undefined> {
+    const { file, sizeBytes } = this.#lead;
+    if (file === undefined || this.#byteOffset % 8 !== 0) return undefined;
+    const step = await new EntryCursor(file, this.#byteOffset).next(sizeBytes);
+    const first = step.kind === 'entries' ? step.entries[0]?.entry : undefined;
+    const { epoch, position } = this.#segment;
+    if (first?.epoch !== epoch || first.position <= position) return undefined;
+    return new ChainCheck(first.position, epoch);
   }
 
   /** The next entries, verified, and what of the other copies differs. */

@@ -3,21 +3,18 @@
 // and nobody is killed.
 
 import { readFile, readlink } from 'node:fs/promises';
+import { type ProcessStat, parseProcessStat } from '../../base/process-stat.ts';
 
 export type ProcessMark = {
   readonly pid: number;
-  /** Clock ticks since the machine started (field 22 of /proc/<pid>/stat); null where unknown. */
+  /** Clock ticks since the machine started; null where unknown. */
   readonly startTime: number | null;
   /** Of process numbers (`pid:[4026531836]`): of another one nothing is known but signs of life. */
   readonly namespace: string;
 };
 
-const STATE = 0;
-const START_TIME = 19;
-
 export async function ownProcess(): Promise<ProcessMark> {
-  const fields = await statFields(process.pid);
-  const startTime = fields === undefined ? null : Number(fields[START_TIME]);
+  const startTime = (await statOf(process.pid))?.startTime ?? null;
   const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
   return { pid: process.pid, startTime, namespace };
 }
@@ -29,9 +26,8 @@ export async function lifeOf(
 ): Promise<'alive' | 'dead' | 'unknown'> {
   if (mark.startTime === null || own.startTime === null) return 'unknown';
   if (mark.namespace !== own.namespace) return 'unknown';
-  const fields = await statFields(mark.pid);
-  const isSame = fields !== undefined && Number(fields[START_TIME]) === mark.startTime;
-  return isSame && !/^[ZX]/.test(fields[STATE] ?? 'X') ? 'alive' : 'dead';
+  const stat = await statOf(mark.pid);
+  return stat?.startTime === mark.startTime && !stat.hasEnded ? 'alive' : 'dead';
 }
 
 /** SIGKILL, if it is still the same process and not this one. A stopped one ends too. */
@@ -44,11 +40,9 @@ export async function killProcess(mark: ProcessMark, own: ProcessMark): Promise<
   }
 }
 
-async function statFields(pid: number): Promise<string[] | undefined> {
+async function statOf(pid: number): Promise<ProcessStat | undefined> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The command name (field 2) stands in parentheses and may hold anything, also blanks.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return parseProcessStat(await readFile(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return undefined;
   }

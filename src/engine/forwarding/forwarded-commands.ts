@@ -27,17 +27,29 @@ const HEAD_BYTES = 8;
 export const FORWARDED_BYTES_MAX = ENTRY_BYTES_MAX - ENTRY_HEADER_BYTES;
 export const FORWARDED_COMMANDS_MAX = 1024;
 
+/** Has memory of its own, which is worth giving back by hand. */
+const LARGE_QUESTION_BYTES = 64 * 1024;
+
 export function encodeForwarded(
   items: readonly { readonly command: Command; readonly bytes: number }[],
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   let bytes = HEAD_BYTES;
   for (const item of items) bytes += item.bytes;
-  const question = Buffer.allocUnsafe(bytes);
+  const isLarge = bytes >= LARGE_QUESTION_BYTES;
+  const question = isLarge ? Buffer.allocUnsafeSlow(bytes) : Buffer.allocUnsafe(bytes);
   question.writeUInt32LE(FORWARD_VERSION, 0);
   question.writeUInt32LE(items.length, 4);
   let offset = HEAD_BYTES;
   for (const { command } of items) offset = writeCommand(question, offset, command);
   return question;
+}
+
+/**
+ * The answer to the question has come, so all of it has gone out: its memory is free at once. Left
+ * to the collector, that of large batches is most of what makes it run.
+ */
+export function giveBackQuestion({ buffer, byteLength }: Uint8Array<ArrayBuffer>): void {
+  if (byteLength >= LARGE_QUESTION_BYTES) buffer.transfer(0);
 }
 
 /** The commands, as views of the question; or one sentence, what is wrong with it. */

@@ -20,6 +20,7 @@ import {
   FORWARDED_BYTES_MAX,
   FORWARDED_COMMANDS_MAX,
   encodeForwarded,
+  giveBackQuestion,
 } from './forwarded-commands.ts';
 import { WaitingAnswers } from './waiting-answers.ts';
 
@@ -31,11 +32,11 @@ const QUESTIONS_MAX = 8;
 const LARGE_BYTES = 128 * 1024;
 const LARGE_COMMANDS = 512;
 
-/** Before the same leader is asked again that has just refused: doubled up to the second. */
+/** Before the same leader is asked again that has just refused: doubled each time. */
 const PAUSE_MS_MIN = 5;
 const PAUSE_MS_MAX = 200;
 
-/** The leader's word for the caller. Everything else says that it is not, or no more, the leader. */
+/** The leader's word for the caller. Everything else says that it does not lead (any more). */
 const FOR_CALLERS: ReadonlySet<string> = new Set(['OVERLOADED', 'JOURNAL_FULL', 'CLOCK_JUMPED']);
 
 /** Said before anything was queued or numbered: it did not happen there. */
@@ -187,12 +188,14 @@ export class Forwarder {
     const question: Question = { tickets, isSettled: false, unanswered: [] };
     this.#questions.push(question);
     this.#unsettled++;
-    this.#options.peers
-      .ask(this.#askedId, PEER_QUESTIONS.forward, encodeForwarded(tickets), this.#asking.signal)
-      .then(
-        (answer) => this.#answered(question, answer),
-        (error: unknown) => this.#failed(question, error),
-      );
+    const bytes = encodeForwarded(tickets);
+    this.#options.peers.ask(this.#askedId, PEER_QUESTIONS.forward, bytes, this.#asking.signal).then(
+      (answer) => {
+        giveBackQuestion(bytes);
+        this.#answered(question, answer);
+      },
+      (error: unknown) => this.#failed(question, error),
+    );
   }
 
   #answered(question: Question, answer: Uint8Array): void {

@@ -21,6 +21,8 @@ import { type Replica, sha256 } from '../../recovery/replica.ts';
 import type { ClockGuard } from '../clock-guard.ts';
 import { earliestNextNs } from '../sequencer.ts';
 
+const REASON_CHARACTERS_MAX = 400;
+
 export type CandidateOptions = {
   readonly journal: Journal;
   readonly rule: ReaderRule;
@@ -28,11 +30,14 @@ export type CandidateOptions = {
   readonly clusterId: Uint8Array;
   readonly timeline: number;
   /** The last accepted entry, and where a re-read must start; both empty on a new journal. */
-  readonly last: Entry | undefined;
+  readonly last: Omit<Entry, 'bytes'> | undefined;
   readonly offset: EngineOffset | null;
   readonly clockGuard: ClockGuard;
   readonly entropy: Entropy;
   readonly release: string;
+  /** Who opens and why, for people; a node that runs alone says neither. */
+  readonly node?: string;
+  readonly reason?: string;
   readonly signal: AbortSignal;
 };
 
@@ -47,7 +52,13 @@ export async function openEpoch(options: CandidateOptions): Promise<StoredEntry>
 
 function sealOpening(options: CandidateOptions): Entry {
   const { last, replica } = options;
-  const body = paddedJson({ nonce: toHex(options.entropy.bytes(16)), release: options.release });
+  const { node, reason, release } = options;
+  const body = paddedJson({
+    nonce: toHex(options.entropy.bytes(16)),
+    release,
+    ...(node !== undefined && { node }),
+    ...(reason !== undefined && { reason: reason.slice(0, REASON_CHARACTERS_MAX) }),
+  });
   const nowNs = options.clockGuard.nowNs();
   const earliestNs = last === undefined ? 1n : earliestNextNs(last);
   const bytes = new Uint8Array(ENTRY_HEADER_BYTES + body.byteLength);

@@ -21,6 +21,7 @@ import type { EngineObserver } from '../observer.ts';
 import type { Publisher } from '../publisher.ts';
 import { respond, respondWithError } from '../responder.ts';
 import type { Batch, Sequencer } from '../sequencer.ts';
+import type { Ticket } from '../ticket.ts';
 
 /** How often a leader looks for due holds, and tries again after it was impeded. */
 const IDLE_LOOK_MS = 250;
@@ -43,9 +44,18 @@ export type LeadingOptions = {
   readonly onFatal: (error: unknown) => void;
 };
 
+/** `barriers`: who waits for anything that was numbered after he asked. */
+type InFlight = Batch & {
+  readonly startedMs: number;
+  readonly barriers: readonly PromiseWithResolvers<number>[];
+};
+
 export class Leading {
   readonly #options: LeadingOptions;
-  readonly #inFlight: Batch[] = [];
+  readonly #inFlight: InFlight[] = [];
+  #barriers: PromiseWithResolvers<number>[] = [];
+  #suspended = false;
+  #onSettled: (() => void) | undefined;
   #impediment: OperationalError | undefined;
   #pumpScheduled = false;
   #delayed: NodeJS.Timeout | undefined;
@@ -84,6 +94,47 @@ export class Leading {
     await promise;
   }
 
+  /** How long the oldest entry has been on its way to the journal; 0 = none is. */
+  get stalledMs(): number {
+    const [oldest] = this.#inFlight;
+    return oldest === undefined ? 0 : this.#options.clock.monotonicMs() - oldest.startedMs;
+  }
+
+  /**
+   * Resolves with the position of an entry that was numbered after this was called and is durable:
+   * whoever got it was the leader then. Rejects with NOT_READY.
+   */
+  barrier(): Promise<number> {
+    if (this.#stopped) return Promise.reject(leadsNoMore());
+    const barrier = Promise.withResolvers<number>();
+    this.#barriers.push(barrier);
+    this.wake();
+    return barrier.promise;
+  }
+
+  /** Numbers nothing more; resolves when nothing is on its way. What is queued stays queued. */
+  async suspend(): Promise<void> {
+    this.#suspended = true;
+    if (this.#inFlight.length === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onSettled = resolve;
+    });
+  }
+
+  resume(): void {
+    this.#suspended = false;
+    this.wake();
+  }
+
+  /** Leads no more: gives back what was numbered and not answered, in order. It may happen yet. */
+  withdraw(): Ticket[] {
+    this.stop();
+    const batches = this.#inFlight.splice(0);
+    this.#rejectBarriers(batches);
+    this.#signalSettled();
+    return batches.flatMap(({ tickets }) => tickets);
+  }
+
   /** No more timers, no more numbering; what is in flight still settles. */
   stop(): void {
     this.#stopped = true;
@@ -95,11 +146,26 @@ export class Leading {
   /** Everything in flight or queued is answered with `error` (a halt). */
   abandon(error: OperationalError): void {
     this.stop();
-    for (const batch of this.#inFlight.splice(0)) {
+    const batches = this.#inFlight.splice(0);
+    for (const batch of batches) {
       respondWithError(batch, new OperationalError('OUTCOME_UNKNOWN', { cause: error }));
     }
+    this.#rejectBarriers(batches);
+    this.#signalSettled();
     this.#options.intake.rejectAll(error);
     this.#signalIdle();
+  }
+
+  #rejectBarriers(batches: readonly InFlight[]): void {
+    const waiting = [...batches.flatMap(({ barriers }) => barriers), ...this.#barriers];
+    this.#barriers = [];
+    for (const { reject } of waiting) reject(leadsNoMore());
+  }
+
+  #signalSettled(): void {
+    if (this.#inFlight.length > 0) return;
+    this.#onSettled?.();
+    this.#onSettled = undefined;
   }
 
   #isIdle(): boolean {
@@ -113,7 +179,7 @@ export class Leading {
   }
 
   #look(): void {
-    if (this.#inFlight.length > 0 || this.#stopped) return;
+    if (this.#inFlight.length > 0 || this.#stopped || this.#suspended) return;
     try {
       if (this.#impediment !== undefined || this.#options.sequencer.tickIsDue()) {
         this.#number({ probe: true });
@@ -128,6 +194,7 @@ export class Leading {
       while (!this.#stopped && this.#mayNumber() && this.#number({ probe: false })) {
         // Each turn numbers one entry, as long as there is a reason to.
       }
+      if (this.#mayBar()) this.#number({ probe: true });
     } catch (error) {
       this.#refuseNumbering(error);
     }
@@ -137,10 +204,16 @@ export class Leading {
 
   #mayNumber(): boolean {
     const { intake } = this.#options;
-    if (intake.commands === 0) return false;
+    if (intake.commands === 0 || this.#suspended) return false;
     if (this.#inFlight.length === 0) return true;
     if (this.#impediment !== undefined) return false;
     return this.#inFlight.length < APPENDS_IN_FLIGHT_MAX && intake.bytes >= ENTRY_BYTES_MAX / 2;
+  }
+
+  /** Whoever waits for a barrier gets a bare tick where nothing else is to be numbered. */
+  #mayBar(): boolean {
+    if (this.#barriers.length === 0 || this.#stopped || this.#suspended) return false;
+    return this.#inFlight.length < APPENDS_IN_FLIGHT_MAX;
   }
 
   /**
@@ -153,7 +226,8 @@ export class Leading {
     this.#delayed = setTimeout(() => {
       this.#delayed = undefined;
       const hasRoom = this.#inFlight.length < APPENDS_IN_FLIGHT_MAX;
-      if (this.#stopped || this.#impediment !== undefined || !hasRoom) return;
+      if (this.#stopped || this.#suspended) return;
+      if (this.#impediment !== undefined || !hasRoom) return;
       try {
         this.#number({ probe: false });
       } catch (error) {
@@ -165,14 +239,16 @@ export class Leading {
 
   #number(options: { readonly probe: boolean }): boolean {
     if (!this.#options.history.hasRoom) return false;
-    const batch = this.#options.sequencer.next(options);
-    if (batch === undefined) return false;
-    this.#inFlight.push(batch);
+    const sealed = this.#options.sequencer.next(options);
+    if (sealed === undefined) return false;
     const startedMs = this.#options.clock.monotonicMs();
+    const batch: InFlight = { ...sealed, startedMs, barriers: this.#barriers };
+    this.#barriers = [];
+    this.#inFlight.push(batch);
     this.#options.appender
       .append(batch.entry)
       .then(
-        () => this.#acknowledged(batch, startedMs),
+        () => this.#acknowledged(batch),
         (error: unknown) => this.#rejected(batch, error),
       )
       // A broken invariant in there halts the node; it must not end as an unhandled rejection.
@@ -189,7 +265,7 @@ export class Leading {
     }
   }
 
-  #acknowledged(batch: Batch, startedMs: number): void {
+  #acknowledged(batch: InFlight): void {
     const { observer, clock, replica, publisher, sequencer } = this.#options;
     const index = this.#inFlight.indexOf(batch);
     if (index < 0) return; // abandoned meanwhile: nobody waits any more
@@ -199,12 +275,13 @@ export class Leading {
       observer.appended(
         batch.entry.bytes.byteLength,
         batch.entry.commandCount,
-        clock.monotonicMs() - startedMs,
+        clock.monotonicMs() - batch.startedMs,
       );
       const outcomes = replica.apply(batch.entry);
       sequencer.acknowledged(batch.entry);
       publisher.publish({ entry: batch.entry, outcomes });
       respond(batch, outcomes, this.#options.history);
+      for (const { resolve } of batch.barriers) resolve(batch.entry.position);
       // Durable, applied, told and answered: nobody looks at the bytes any more.
       giveBackRoom(batch.entry.bytes);
     } catch (error) {
@@ -214,10 +291,11 @@ export class Leading {
       return;
     }
     this.#setImpediment(undefined);
+    this.#signalSettled();
     this.#pump();
   }
 
-  #rejected(batch: Batch, error: unknown): void {
+  #rejected(batch: InFlight, error: unknown): void {
     const index = this.#inFlight.indexOf(batch);
     if (index < 0) return;
     if (!isOperationalError(error, 'JOURNAL_FULL')) {
@@ -227,7 +305,9 @@ export class Leading {
     assert(index === 0, 'appends settle in order');
     this.#inFlight.shift();
     respondWithError(batch, error);
+    for (const { reject } of batch.barriers) reject(error);
     this.#setImpediment(error);
+    this.#signalSettled();
     if (this.#inFlight.length > 0) return;
     this.#options.sequencer.rewind();
     this.#options.intake.rejectAll(error);
@@ -249,4 +329,8 @@ export class Leading {
     this.#impediment = error;
     this.#options.observer.impeded(error);
   }
+}
+
+function leadsNoMore(): OperationalError {
+  return new OperationalError('NOT_READY', { detail: 'This node leads no more.' });
 }

@@ -3,6 +3,7 @@
 
 import { type Entry, equalBytes } from '../../base/entry.ts';
 import { OperationalError } from '../../base/errors.ts';
+import type { Outcome } from '../../domain/outcome.ts';
 import type { NodeHistory } from '../../history/contract.ts';
 import type { EngineOffset, Journal, StoredEntry } from '../../ports/journal.ts';
 import type { ReaderRule } from '../../recovery/reader-rule.ts';
@@ -26,10 +27,17 @@ export type RecoverOptions = {
   readonly from: EngineOffset | null;
   /** Digests of entries that checkpoints prove, by position. */
   readonly proven: ReadonlyMap<number, Uint8Array>;
+  /**
+   * What is not known to be durable is left out: beside a leader in another process the last
+   * entries can be read before they are. Otherwise the journal has made all of it durable.
+   */
+  readonly durableOnly?: boolean;
   /** Called now and then with the last applied position. */
   readonly onProgress: (position: number) => void;
   /** Fed by the replica; a replay is not faster than it. */
   readonly derived: Pick<NodeHistory, 'hasRoom' | 'untilRoom'>;
+  /** After each entry, for a replica that others look at while it catches up. */
+  readonly onApplied?: (stored: StoredEntry, outcomes: readonly Outcome[]) => void;
   readonly signal: AbortSignal;
 };
 
@@ -38,11 +46,9 @@ export type RecoverOptions = {
  * with what has been discarded, when the journal itself does not reach back to position 1.
  */
 export async function recover(options: RecoverOptions): Promise<Recovered> {
-  const { journal, rule, replica, from, onProgress, derived, signal } = options;
-  let last: Entry | undefined;
-  let offset: EngineOffset | null = null;
+  const { journal, rule, replica, from, proven, onProgress, derived, signal } = options;
+  const tip = new Tip(options);
   let voidCount = 0;
-  let bytesApplied = 0;
   for await (const batch of batches(journal, from, signal)) {
     for (const stored of batch) {
       if (journal.guarantees.fencing === 'native') assertNoGap(rule, stored.entry);
@@ -51,22 +57,63 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
         voidCount++;
         continue;
       }
-      assertProven(stored.entry, options.proven);
-      if (verdict.kind === 'accept') {
-        if (!derived.hasRoom) await derived.untilRoom();
-        replica.apply(stored.entry);
-        bytesApplied += stored.entry.bytes.byteLength;
+      assertProven(stored.entry, proven);
+      if (verdict.kind === 'head') {
+        tip.reached(stored);
+        continue;
       }
-      last = stored.entry;
-      offset = stored.offset;
+      if (!derived.hasRoom) await derived.untilRoom();
+      tip.accepted(stored);
     }
     onProgress(replica.position);
   }
   // A read that was told to stop ends like one that came to the end: half a history is no state.
   signal.throwIfAborted();
-  if (last === undefined && voidCount > 0) throw allVoid(voidCount);
-  assertNothingMissing(last, options.proven);
+  const { last, offset, bytesApplied } = tip;
+  if (rule.head === undefined && voidCount > 0) throw allVoid(voidCount);
+  assertNothingMissing(last, proven);
   return { last, offset, voidCount, bytesApplied };
+}
+
+/** Applies accepted entries in order, each as soon as it may be. */
+class Tip {
+  readonly #options: RecoverOptions;
+  /** What a checkpoint proves was acknowledged once. */
+  readonly #proven: number;
+  #waiting: StoredEntry[] = [];
+  last: Entry | undefined;
+  offset: EngineOffset | null = null;
+  bytesApplied = 0;
+
+  constructor(options: RecoverOptions) {
+    this.#options = options;
+    this.#proven = Math.max(0, ...options.proven.keys());
+  }
+
+  accepted(stored: StoredEntry): void {
+    this.#waiting.push(stored);
+    const { rule, durableOnly } = this.#options;
+    const through = durableOnly === true ? Math.max(rule.durable, this.#proven) : Infinity;
+    for (;;) {
+      const next = this.#waiting[0];
+      if (next === undefined || next.entry.position > through) return;
+      this.#waiting.shift();
+      this.#apply(next);
+    }
+  }
+
+  reached({ entry, offset }: StoredEntry): void {
+    this.last = entry;
+    this.offset = offset;
+  }
+
+  #apply(stored: StoredEntry): void {
+    const { replica, onApplied } = this.#options;
+    const outcomes = replica.apply(stored.entry);
+    this.bytesApplied += stored.entry.bytes.byteLength;
+    this.reached(stored);
+    onApplied?.(stored, outcomes);
+  }
 }
 
 async function* batches(

@@ -26,6 +26,15 @@ export type RestoreOptions = {
   readonly onCommand: CommandListener | undefined;
   /** Fed by the replica; a replay is not faster than it. */
   readonly derived: Pick<NodeHistory, 'hasRoom' | 'untilRoom' | 'doubt'>;
+  /** `read` beside a leader: what another node is writing is not touched. */
+  readonly mode: 'read' | 'write';
+  /** So many of the newest checkpoints are not used: they may have been taken after a fault. */
+  readonly skip?: number;
+  /**
+   * Nothing here is usable and the journal does not go back to its beginning: gets a checkpoint
+   * from elsewhere. False = there is none.
+   */
+  readonly fetchCheckpoint?: () => Promise<boolean>;
   /** The journal is ours: nobody else writes to the data folder now. Each time it is opened. */
   readonly onOwned: () => Promise<void>;
   /** Sentences for people: which checkpoint, and what was wrong with others. */
@@ -50,31 +59,53 @@ type Beginning = {
   readonly manifest: Manifest | undefined;
 };
 
-/** Opens the journal for writing and brings a replica to its end. */
+/** Opens the journal and brings a replica to its end. */
 export async function restoreFromNewest(options: RestoreOptions): Promise<Restored> {
-  const { store, history, onNote, signal } = options;
   const tried = new Set<number>();
   const told = new Set<string>();
   const proven = new Map<number, Uint8Array>();
   const note = (text: string): void => {
-    if (!told.has(text)) onNote(text);
+    if (!told.has(text)) options.onNote(text);
     told.add(text);
   };
+  let fetch = options.fetchCheckpoint ?? NOTHING;
   for (;;) {
-    if (store === undefined) break;
+    const restored = await restoreFromStored(options, tried, proven, note);
+    if (restored !== undefined) return restored;
+    if (tried.size > 0) note('No checkpoint can be used: the journal is read from its beginning.');
+    const whole = await replay({ ...options, fetchCheckpoint: fetch }, genesis(options), proven);
+    if (whole !== undefined) return whole;
+    // One was fetched. It is proved like those that were here; there is no second one.
+    fetch = NOTHING;
+  }
+}
+
+const NOTHING = (): Promise<boolean> => Promise.resolve(false);
+
+/** Undefined = none of those that are there can be used. */
+async function restoreFromStored(
+  options: RestoreOptions,
+  tried: Set<number>,
+  proven: Map<number, Uint8Array>,
+  note: (text: string) => void,
+): Promise<Restored | undefined> {
+  const { store, history, signal } = options;
+  if (store === undefined) return undefined;
+  for (;;) {
     // Looked at afresh each time: whoever had the journal before may just have taken one.
     const { readable, notes } = await findCheckpoints(store, history);
     for (const text of notes) note(text);
     for (const { head } of readable) proven.set(head.position, head.digest);
+    if (tried.size === 0) {
+      for (const { head } of readable.slice(0, options.skip ?? 0)) tried.add(head.position);
+    }
     const next = readable.find(({ head }) => !tried.has(head.position));
-    if (next === undefined) break;
+    if (next === undefined) return undefined;
     tried.add(next.head.position);
     const restored = await tryCheckpoint(options, store, next, proven, note);
     if (restored !== undefined) return restored;
     signal.throwIfAborted();
   }
-  if (tried.size > 0) note('No checkpoint can be used: the journal is read from its beginning.');
-  return await replay(options, genesis(options), proven);
 }
 
 function genesis({ history, onCommand }: RestoreOptions): Beginning {
@@ -117,20 +148,25 @@ async function tryCheckpoint(
   }
 }
 
+/** Undefined = the journal does not reach back, and a checkpoint was fetched. */
 async function replay(
   options: RestoreOptions,
   beginning: Beginning,
   proven: ReadonlyMap<number, Uint8Array>,
-): Promise<Restored> {
+): Promise<Restored | undefined> {
   const { journal, onProgress, derived, signal } = options;
   const { replica, rule, from, manifest } = beginning;
-  const { tornBytes } = await journal.open({
-    mode: 'write',
+  const { tornBytes, bounds } = await journal.open({
+    mode: options.mode,
     ...(from === null ? {} : { from }),
     signal,
   });
   try {
     await options.onOwned();
+    if (from === null && bounds.first > 1 && (await options.fetchCheckpoint?.()) === true) {
+      await journal.close();
+      return undefined;
+    }
     const recovered = await recover({
       journal,
       rule,
@@ -139,6 +175,7 @@ async function replay(
       proven,
       onProgress,
       derived,
+      durableOnly: options.mode === 'read',
       signal,
     });
     assertBooksBalanceFully(replica.state);

@@ -2,8 +2,10 @@
 // one end to the other. Slow and plain, so that the answers of the doors have something to be
 // compared with that cannot be wrong in the same way as an index.
 
+import { HOLD_STATES, type HoldState } from '../../base/answers.ts';
 import { OperationalError } from '../../base/errors.ts';
 import { readIdWords } from '../../base/ids.ts';
+import type { ListFilter, ListQuery } from '../../base/list-query.ts';
 import {
   TRANSFER_BYTES,
   type Transfer,
@@ -14,15 +16,11 @@ import {
 import { type Command, CommandKind } from '../../domain/commands.ts';
 import type { DomainState } from '../../domain/domain.ts';
 import type { Outcome } from '../../domain/outcome.ts';
-import type { HoldState } from '../../domain/queries.ts';
 import {
   type FoundTransfer,
-  HOLD_STATES,
   type History,
   type HistoryStatus,
-  type TransferFilter,
   type TransferPage,
-  type TransferQuery,
 } from '../contract.ts';
 
 const WORD_BYTES = 4;
@@ -81,7 +79,7 @@ export class MemoryHistory implements History {
     return { record, hold: this.#holdOf(transfer), number };
   }
 
-  async query(query: TransferQuery, signal: AbortSignal): Promise<TransferPage> {
+  async query(query: ListQuery, signal: AbortSignal): Promise<TransferPage> {
     await this.#assertComplete();
     signal.throwIfAborted();
     const step = query.order === 'oldest-first' ? 1 : -1;
@@ -131,7 +129,7 @@ export class MemoryHistory implements History {
   }
 }
 
-function fits(transfer: Transfer, filter: TransferFilter): boolean {
+function fits(transfer: Transfer, filter: ListFilter): boolean {
   const { account, side } = filter;
   if (account !== undefined) {
     const isDebit = side !== 'credit' && transfer.debitAccountId === account;

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseProcessStat } from '../../../src/base/process-stat.ts';
 
 /** Linux counts CPU time in hundredths of a second, and blocks of a file in 512 bytes. */
 const TICKS_PER_SECOND = 100;
@@ -30,11 +31,9 @@ export function cpuSeconds(pid: number): CpuSeconds {
   };
 }
 
-/** Fields 14 and 15, counted behind the name in brackets. */
 function secondsIn(path: string): number {
-  const text = readFileSync(path, 'latin1');
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  const { userTicks, systemTicks } = parseProcessStat(readFileSync(path, 'latin1'));
+  return (userTicks + systemTicks) / TICKS_PER_SECOND;
 }
 
 /** What the files below a folder take on the disk, as `du` counts it. */

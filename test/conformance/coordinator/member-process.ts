@@ -4,6 +4,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { parseProcessStat } from '../../../src/base/process-stat.ts';
 import { until } from '../../support/until.ts';
 import type { DriverChoice } from './harness.ts';
 import type { Order, Told } from './member-messages.ts';
@@ -77,7 +78,7 @@ export class MemberProcess implements AsyncDisposable {
     this.#child.kill('SIGSTOP');
     await until(async () => {
       const stat = await readFile(`/proc/${this.#child.pid}/stat`, 'utf8');
-      return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+      return parseProcessStat(stat).state === 'T';
     }, 'the process is stopped');
   }
 

@@ -1,5 +1,6 @@
 // What a damaged file journal does when it is opened: it halts and says where, or cuts what was
-// never acknowledged. Never another history (I29, I33).
+// never acknowledged. Never another history (I29, I33). A sample of the bytes, every one of them in
+// a lane of its own: HOLDFAST_FLIP_ALL=1.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -25,6 +26,8 @@ import {
 } from './simulated-journal.ts';
 
 const ONE_SEGMENT_BYTES = 32 * 1024;
+/** Prime, so that every place within a word, a header and a mark has its turn. */
+const STRIDE = process.env['HOLDFAST_FLIP_ALL'] === '1' ? 1 : 5;
 
 void describe('a damaged file journal', () => {
   void it('halts, or loses nothing, whichever byte is flipped', async () => {
@@ -40,7 +43,7 @@ void describe('a damaged file journal', () => {
         if (result.kind === 'halt') haltCount += 1;
         else assert.ok(index >= end, `byte ${index} of ${path} was flipped and not found`);
       }
-      assert.ok(haltCount >= end);
+      assert.ok(haltCount >= Math.floor(end / STRIDE));
     }
   });
 
@@ -53,7 +56,7 @@ void describe('a damaged file journal', () => {
       const bodyStart = start + ENTRY_HEADER_BYTES;
       for (let index = start; index < end; index += 1) {
         // Of a body every ninth byte, so that all places within 8 bytes have their turn.
-        if (index >= bodyStart && index < markStart && index % 9 !== 0) continue;
+        if (index >= bodyStart && index < markStart && index % (9 * STRIDE) !== 0) continue;
         const patterns = index < markStart ? [1 << (index % 8)] : [1, 2, 4, 8, 16, 32, 64, 128];
         for (const pattern of patterns) {
           const bytes = pristine.slice();
@@ -237,11 +240,11 @@ void describe('a damaged file journal', () => {
  * Every byte of the entries, some in a second way; the zeros behind them are alike but at first.
  */
 function* flips(end: number, sizeBytes: number): Generator<{ index: number; pattern: number }> {
-  for (let index = 0; index < end; index++) {
+  for (let index = 0; index < end; index += STRIDE) {
     yield { index, pattern: 1 << ((index * 5) % 8) };
     if (index % 16 === 0) yield { index, pattern: 0xff };
   }
-  for (let index = end; index < sizeBytes; index += index < end + 300 ? 1 : 13) {
+  for (let index = end; index < sizeBytes; index += index < end + 300 ? STRIDE : 13 * STRIDE) {
     yield { index, pattern: 1 << (index % 8) };
   }
 }

@@ -37,7 +37,7 @@ class PlannedFileSystem {
       ...realFileSystem,
       open: async (path, mode) => {
         const file = await realFileSystem.open(path, mode);
-        return path.endsWith('.journal') && mode === 'write' ? this.#planned(file) : file;
+        return path.endsWith('.journal') && mode === 'through' ? this.#planned(file) : file;
       },
     };
   }

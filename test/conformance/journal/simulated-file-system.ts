@@ -4,7 +4,7 @@
 // in the foreground interleave.
 
 import { dirname } from 'node:path';
-import type { FileSystem, OpenFile } from '../../../src/drivers/file/file-system.ts';
+import type { FileSystem, OpenFile, OpenMode } from '../../../src/drivers/file/file-system.ts';
 import type { DirectoryLock } from '../../../src/drivers/file/lock.ts';
 import { OperationalError } from '../../../src/base/errors.ts';
 import type { Prng } from '../../../src/base/prng.ts';
@@ -206,7 +206,7 @@ export class SimulatedFileSystem implements FileSystem {
     });
   }
 
-  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<OpenFile> {
+  async open(path: string, mode: OpenMode): Promise<OpenFile> {
     return await this.#call('open', () => {
       this.#failAsPlanned('open', path);
       if (mode === 'create') this.#change({ kind: 'set', path, inode: emptyInode() });

@@ -1,0 +1,168 @@
+// What a clustered node's roles share beside the stations: the last applied entry, what is told to
+// the others and heard of them, and the forwarder that carries commands to the leader.
+
+import type { Entry } from '../../base/entry.ts';
+import { OperationalError } from '../../base/errors.ts';
+import type { Outcome } from '../../domain/outcome.ts';
+import type { EngineOffset, StoredEntry } from '../../ports/journal.ts';
+import { type AppliedHead, appliedHeadOf } from '../applied-head.ts';
+import { ClockGuard } from '../clock-guard.ts';
+import { ConfigurationDigest } from '../configuration-digest.ts';
+import { Forwarder } from '../forwarding/forwarder.ts';
+import type { ClusterOptions } from '../node-options.ts';
+import { PositionWaits } from '../position-waits.ts';
+import type { AppliedEntry } from '../publisher.ts';
+import { Reports } from '../reports.ts';
+import type { Stations } from '../stations.ts';
+import { Terms } from '../terms.ts';
+import type { Following } from './following.ts';
+
+/** While somebody else takes them too, the leader takes so many times fewer checkpoints. */
+const LEADER_SLOWNESS = 4;
+
+export class MemberParts {
+  readonly stations: Stations;
+  readonly cluster: ClusterOptions;
+  readonly configuration = new ConfigurationDigest();
+  readonly waits = new PositionWaits();
+  readonly clockGuard: ClockGuard;
+  readonly terms: Terms;
+  readonly reports: Reports;
+  readonly forwarder: Forwarder;
+  /** The last applied entry; undefined = the books are empty. */
+  head: AppliedHead | undefined;
+  following: Following | undefined;
+  /** The head of the oldest checkpoint here. */
+  neededFrom = 0;
+  /** After each applied entry. */
+  onProgress: () => void = () => undefined;
+
+  constructor(stations: Stations, cluster: ClusterOptions) {
+    this.stations = stations;
+    this.cluster = cluster;
+    this.clockGuard = new ClockGuard(stations.options.clock);
+    this.terms = new Terms(cluster.terms);
+    this.reports = new Reports({
+      stations,
+      leadership: cluster.leadership,
+      configuration: this.configuration,
+      durable: () => this.durable,
+      neededFrom: () => this.neededFrom,
+    });
+    this.forwarder = new Forwarder({
+      intake: stations.intake,
+      peers: cluster.peers,
+      position: () => stations.replica.position,
+      // Held and sent again: who waits hears nothing of it, and the role's reason says who leads.
+      onTrouble: () => undefined,
+    });
+    stations.onRole = () => this.reports.now();
+    stations.publisher.subscribe((applied) => this.#applied(applied));
+  }
+
+  get durable(): number {
+    return this.following?.durable ?? this.stations.replica.position;
+  }
+
+  /** The replica was built anew; its last entry. */
+  setHead(entry: Entry | undefined, offset: EngineOffset | null): void {
+    this.head = entry === undefined || offset === null ? undefined : appliedHeadOf(entry, offset);
+  }
+
+  becomeFollowing(): void {
+    const { stations } = this;
+    if (stations.role !== 'following' && stations.role !== 'draining') {
+      stations.become('following', this.followingReason());
+    }
+    this.lookForLeader();
+    if (stations.impediment === undefined && stations.role === 'following') stations.intake.open();
+  }
+
+  /** Whom this node follows may have changed. */
+  lookForLeader(): void {
+    const { stations, cluster, forwarder } = this;
+    const leader = cluster.leadership.leader();
+    forwarder.toward(leader?.id);
+    if (stations.role !== 'following') return;
+    stations.because(this.followingReason());
+    if (leader === undefined || stations.impediment === undefined) return;
+    stations.unimpede();
+    stations.intake.open();
+  }
+
+  followingReason(): string {
+    const leader = this.cluster.leadership.leader();
+    if (leader !== undefined) return `It follows node ${leader.id}, epoch ${leader.epoch}.`;
+    return 'No leader is heard.';
+  }
+
+  /** Two nodes that differ here would compute different books from one journal. */
+  compareConfiguration(): void {
+    const { cluster, stations, following, configuration } = this;
+    const leader = cluster.leadership.leader();
+    const state = leader === undefined ? undefined : cluster.peers.peer(leader.id)?.state;
+    if (state === undefined || state.configuration === '') return;
+    if (state.position > stations.replica.position) return;
+    const own = configuration.at(state.position);
+    if (own === undefined || own === state.configuration) return;
+    following?.condemn(
+      new OperationalError('JOURNAL_DIVERGED', {
+        detail: `At position ${state.position} configuration and ledgers here are not those of node ${leader?.id}.`,
+      }),
+    );
+  }
+
+  /** An entry was read and applied here: the rest of the road. */
+  readonly publish = ({ entry, offset }: StoredEntry, outcomes: readonly Outcome[]): void => {
+    this.stations.offsets.note(entry.position, offset);
+    this.stations.epoch = entry.epoch;
+    this.stations.publisher.publish({ entry, outcomes });
+    const { checkpointing, replica } = this.stations;
+    // In a new cluster there is no head before the first entry.
+    if (checkpointing === undefined && replica.position === entry.position) {
+      this.beginCheckpoints({ entry, offset }, { restored: undefined, bytesApplied: 0 });
+    }
+  };
+
+  beginCheckpoints(head: StoredEntry, restored: Parameters<Stations['beginCheckpoints']>[1]): void {
+    this.stations.beginCheckpoints(head, restored, {
+      slowness: () => (this.#leadsOthers() ? LEADER_SLOWNESS : 1),
+      discard: (position) => this.#discard(position),
+      onKept: (oldest) => {
+        this.neededFrom = oldest;
+        this.reports.soon();
+      },
+    });
+  }
+
+  #applied({ entry }: AppliedEntry): void {
+    const { position } = entry;
+    const offset = this.stations.offsets.of(position);
+    if (offset !== undefined) this.head = appliedHeadOf(entry, offset);
+    this.terms.applied(entry);
+    this.waits.applied(position);
+    this.forwarder.applied(position);
+    this.configuration.look(this.stations.replica.state, position);
+    this.reports.soon();
+    this.onProgress();
+  }
+
+  #leadsOthers(): boolean {
+    if (this.stations.leading === undefined) return false;
+    return this.cluster.peers.peers().some(({ isLinked, state }) => {
+      return isLinked && state?.role === 'following';
+    });
+  }
+
+  /** Only a leader's journal is open for writing, and what another node needs stays in it. */
+  async #discard(position: number): Promise<void> {
+    if (this.stations.role !== 'leading') return;
+    let through = position;
+    for (const { isSelf, isMember, isLinked, state } of this.cluster.leadership.view().members) {
+      if (isSelf || (!isMember && !isLinked)) continue;
+      // Who has not said anything yet may need everything.
+      through = Math.min(through, (state?.neededFrom ?? 0) - 1);
+    }
+    if (through > 0) await this.stations.journal.discardThrough(through);
+  }
+}

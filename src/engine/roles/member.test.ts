@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findAccount } from '../../domain/queries.ts';
+import { CREATED, REFUSAL } from '../../domain/refusals.ts';
+import { Cluster } from '../../../test/support/cluster-rig.ts';
+import {
+  BOB,
+  FOREVER,
+  codesOf,
+  openBooks,
+  pay,
+  transfer,
+} from '../../../test/support/engine-rig.ts';
+import { until } from '../../../test/support/until.ts';
+
+test('one leads, the other follows it and takes payments too', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  assert.equal(one.node.status().role, 'leading');
+  await openBooks(one.node);
+  const two = await cluster.start('two');
+  assert.equal(two.node.status().role, 'following');
+  await cluster.untilLevel();
+  assert.deepEqual(codesOf([await one.node.submit(pay(transfer({}, Date.now())), FOREVER)]), [
+    CREATED,
+  ]);
+  const { position } = await two.node.submit(pay(transfer({}, Date.now())), FOREVER);
+  // Who is answered here reads here what he was told.
+  assert.ok(two.node.status().position >= position);
+  assert.equal(findAccount(two.node.state, BOB)?.creditsPosted, 10n);
+});
+
+test('a killed leader is followed by another one, and what it acknowledged is there', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  await cluster.start('two');
+  await cluster.start('three');
+  const payment = transfer({}, Date.now());
+  await one.node.submit(pay(payment), FOREVER);
+  cluster.kill(one);
+  const next = await cluster.untilLed();
+  assert.equal(next.node.status().epoch, 2);
+  assert.deepEqual(codesOf([await next.node.submit(pay(payment), FOREVER)]), [REFUSAL.exists]);
+  const [standby] = cluster.standbys();
+  assert.deepEqual(codesOf([await standby!.node.submit(pay(transfer({}, Date.now())), FOREVER)]), [
+    CREATED,
+  ]);
+  assert.equal(findAccount(standby!.node.state, BOB)?.creditsPosted, 10n);
+});
+
+test('a leader hands over under load, follows, and leads again; no caller hears of it', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  const two = await cluster.start('two');
+  const over = new AbortController();
+  const load = [one, two].map(async ({ node }) => {
+    let count = 0n;
+    while (!over.signal.aborted) {
+      assert.deepEqual(codesOf([await node.submit(pay(transfer({}, Date.now())), FOREVER)]), [
+        CREATED,
+      ]);
+      count++;
+    }
+    return count;
+  });
+  const done = await one.node.cluster!.switchover('two', FOREVER);
+  assert.equal(done.to, 'two');
+  await until(() => one.node.status().role === 'following', 'the first to follow');
+  await one.node.cluster!.switchover('one', FOREVER);
+  await until(() => one.node.status().role === 'leading', 'the first to lead again');
+  over.abort();
+  const counts = await Promise.all(load);
+  await cluster.untilLevel();
+  const paid = counts.reduce((sum, count) => sum + count, 0n);
+  for (const { node } of [one, two]) {
+    assert.equal(findAccount(node.state, BOB)?.creditsPosted, 5n * paid);
+  }
+  const terms = one.node.cluster!.terms(10);
+  assert.deepEqual(
+    terms.map(({ node }) => node),
+    ['one', 'two', 'one'],
+  );
+  assert.match(terms[1]!.reason, /hand-over from one/);
+});
