@@ -56,7 +56,7 @@ export class Member {
   /** Starts a process; its end is noted, whenever it comes. */
   begin(): SpawnedNode {
     if (this.#node !== undefined) throw new Error(`${this.name} is running.`);
-    const { data, name, ports, settings, logFile } = this.#options;
+    const { data, name, ports, settings } = this.#options;
     this.#isEnding = false;
     this.#role = 'starting';
     const node = new SpawnedNode({

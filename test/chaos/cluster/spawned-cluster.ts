@@ -31,7 +31,10 @@ const SETTINGS = {
 };
 
 export type SpawnedClusterOptions = {
+  /** Its folder `data` is the nodes'. */
   readonly folder: string;
+  /** What the nodes wrote is kept here. */
+  readonly logs: string;
   readonly settings?: Readonly<Record<string, string>>;
   /** Further settings of one node. */
   readonly settingsOf?: (name: string) => Readonly<Record<string, string>>;
@@ -52,12 +55,15 @@ export class SpawnedCluster implements AsyncDisposable {
   }
 
   static async start(options: SpawnedClusterOptions): Promise<SpawnedCluster> {
-    const { folder, settings = {}, settingsOf = () => ({}) } = options;
-    const logs = join(folder, 'logs');
+    const { folder, logs, settings = {}, settingsOf = () => ({}) } = options;
     mkdirSync(logs, { recursive: true });
     const ports = await freePorts(NODE_NAMES.length * 3);
     const portsOf = (index: number) => {
-      const [http, binary, peer] = ports.slice(index * 3, index * 3 + 3) as [number, number, number];
+      const [http, binary, peer] = ports.slice(index * 3, index * 3 + 3) as [
+        number,
+        number,
+        number,
+      ];
       return { http, binary, peer };
     };
     const peerPorts = new Map(NODE_NAMES.map((name, index) => [name, portsOf(index).peer]));
@@ -126,10 +132,16 @@ export class SpawnedCluster implements AsyncDisposable {
 
   async untilWhole(): Promise<void> {
     let trouble = '';
-    await this.#until(async () => {
-      trouble = (await Promise.all(this.members.map((member) => this.#troubleOf(member)))).join('');
-      return trouble === '' ? this.leader : undefined;
-    }, `the cluster to be whole`, () => trouble);
+    await this.#until(
+      async () => {
+        trouble = (await Promise.all(this.members.map((member) => this.#troubleOf(member)))).join(
+          '',
+        );
+        return trouble === '' ? this.leader : undefined;
+      },
+      `the cluster to be whole`,
+      () => trouble,
+    );
   }
 
   /** A plain call to one node; undefined when it does not answer. */
@@ -145,7 +157,7 @@ export class SpawnedCluster implements AsyncDisposable {
       const response = await fetch(new URL(path, member.url), {
         method,
         headers,
-        body: body === undefined ? null : JSON.stringify(body),
+        ...(body !== undefined && { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(ANSWER_MS_MAX),
       });
       return { status: response.status, body: (await response.json()) as JsonObject };
