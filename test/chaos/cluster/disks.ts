@@ -131,7 +131,7 @@ function flipBytes(path: string, draw: number): void {
 }
 
 export const DISKS = {
-  'fsync-error': { rounds: 10, hasDiskFaults: true, mayEnd: [EXIT_HALTED], act: failSync },
+  'fsync-error': { rounds: 10, hasDiskFaults: true, mayEnd: EXIT_HALTED, act: failSync },
   'slow-disk': { rounds: 5, hasDiskFaults: true, lastsMs: 1500, act: slowDisk },
   'full-disk': { rounds: 3, diskMib: DISK_MIB, act: fillDisk },
   'damaged-files': { rounds: 6, act: damageOwnFiles },

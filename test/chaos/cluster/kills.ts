@@ -118,17 +118,14 @@ async function restartEach({ cluster, strike }: Round): Promise<boolean> {
   return true;
 }
 
-/** A frozen leader is killed by its successor. */
-const DEPOSED: readonly string[] = ['SIGKILL'];
-
 export const KILLS = {
   'kill-leader': { rounds: 50, act: killLeader },
   'kill-standby': { rounds: 20, act: killStandby },
   'kill-two': { rounds: 20, act: killTwo },
   'kill-all': { rounds: 20, act: killAll },
   'kill-during-takeover': { rounds: 20, act: killDuringTakeover },
-  'freeze-leader': { rounds: 20, mayEnd: DEPOSED, act: freezeLeader },
-  'freeze-standby': { rounds: 20, mayEnd: DEPOSED, act: freezeStandby },
+  'freeze-leader': { rounds: 20, act: freezeLeader },
+  'freeze-standby': { rounds: 20, act: freezeStandby },
   switchover: { rounds: 50, act: switchOver },
   'rolling-restart': { rounds: 5, act: restartEach },
 } as const satisfies Readonly<Record<string, Scenario>>;

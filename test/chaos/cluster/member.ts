@@ -49,10 +49,6 @@ export class Member {
     return this.isRunning ? this.#role : 'stopped';
   }
 
-  get pid(): number {
-    return this.#running.pid;
-  }
-
   /** Starts a process; its end is noted, whenever it comes. */
   begin(): SpawnedNode {
     if (this.#node !== undefined) throw new Error(`${this.name} is running.`);
@@ -87,15 +83,15 @@ export class Member {
 
   async kill(): Promise<void> {
     this.#isEnding = true;
-    const { signal, exitCode } = await this.#running.end('SIGKILL');
-    if (signal !== 'SIGKILL') this.ownEnds.push({ signal, exitCode });
+    await this.#node?.end('SIGKILL');
   }
 
   /** As an operator stops it: requests under way finish. */
   async stop(): Promise<void> {
-    if (this.#node === undefined) return;
+    const node = this.#node;
+    if (node === undefined) return;
     this.#isEnding = true;
-    const { signal, exitCode } = await this.#node.end('SIGTERM');
+    const { signal, exitCode } = await node.end('SIGTERM');
     if (exitCode !== 0) this.ownEnds.push({ signal, exitCode });
   }
 
@@ -108,11 +104,6 @@ export class Member {
     const first = await Promise.race([node.ended.then(() => 'ended'), late]);
     timer.abort();
     if (first === 'late') throw new Error(`${this.name} should have ended and has not.`);
-  }
-
-  get #running(): SpawnedNode {
-    if (this.#node === undefined) throw new Error(`${this.name} is not running.`);
-    return this.#node;
   }
 
   #ended(node: SpawnedNode, { exitCode, signal, stdout, stderr }: Ended): void {

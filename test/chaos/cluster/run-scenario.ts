@@ -15,8 +15,8 @@ import { judge } from './judge.ts';
 import type { Round, Scenario } from './scenario.ts';
 import { SpawnedCluster } from './spawned-cluster.ts';
 
-const WORKERS = 24;
-const THINK_MS_MAX = 8;
+const WORKERS = 16;
+const THINK_MS_MAX = 12;
 const LIFE_MS_MIN = 100;
 const LIFE_MS_MAX = 500;
 const SETTLE_MS = 1500;
@@ -54,6 +54,8 @@ export type ScenarioReport = {
   /** The longest that any caller waited for his answer. */
   readonly latencyMsMax: number;
   readonly epochs: number;
+  /** Processes that a successor ended: frozen, cut off, or silent for too long on a busy machine. */
+  readonly deposed: number;
   readonly transfers: number;
   readonly seed: number;
   readonly findings: number;
@@ -108,6 +110,7 @@ class Trial {
   readonly #findings: string[] = [];
   readonly #pausesMs: number[] = [];
   #hits = 0;
+  #deposed = 0;
 
   constructor(run: ScenarioRun, parts: Parts) {
     this.#run = run;
@@ -171,7 +174,7 @@ class Trial {
     };
     const hasHit = await scenario.act(round);
     if (hasHit && isUnderWay) this.#hits++;
-    await cluster.mend();
+    await cluster.untilWhole();
     // So that what the fault held up is seen to go on.
     const wholeMs = performance.now();
     while (recorder.answeredSince(wholeMs) === 0) await sleep(5);
@@ -179,11 +182,12 @@ class Trial {
   }
 
   #noteOwnEnds(number: number): void {
-    const { mayEnd = [] } = this.#run.scenario;
+    const { mayEnd } = this.#run.scenario;
     for (const { name, ownEnds } of this.#parts.cluster.members) {
       for (const { signal, exitCode } of ownEnds.splice(0)) {
-        if (mayEnd.includes(signal ?? exitCode ?? '')) continue;
-        this.#findings.push(`round ${number}: ${name} ended by itself (${signal ?? exitCode})`);
+        if (signal === 'SIGKILL') this.#deposed++;
+        else if (mayEnd === undefined || exitCode !== mayEnd)
+          this.#findings.push(`round ${number}: ${name} ended by itself (${signal ?? exitCode})`);
       }
     }
   }
@@ -214,6 +218,7 @@ class Trial {
       pauseMsMax: pausesMs.at(-1) ?? 0,
       latencyMsMax: Math.round(recorder.latencyMsMax),
       epochs: cluster.epoch,
+      deposed: this.#deposed,
       transfers: judgement?.history.final.transfers.size ?? 0,
       seed,
       findings: this.#findings.length + (judgement?.findings.length ?? 0),

@@ -30,8 +30,8 @@ export type Scenario = {
   readonly hasDiskFaults?: boolean;
   /** The data folder is on a disk of so many MiB. */
   readonly diskMib?: number;
-  /** Nodes may end in this way although nobody here ended them: signal or exit status. */
-  readonly mayEnd?: readonly (string | number)[];
+  /** Nodes may end by themselves with this exit status. */
+  readonly mayEnd?: number;
   /** How long what lasts shall last. */
   readonly lastsMs?: number;
   readonly settings?: Readonly<Record<string, string>>;

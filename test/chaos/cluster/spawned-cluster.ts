@@ -25,7 +25,7 @@ const LAG_MAX = 200;
  * discarded too.
  */
 const SETTINGS = {
-  HOLDFAST_CHECKPOINT_JOURNAL_BYTES: String(512 * 1024),
+  HOLDFAST_CHECKPOINT_JOURNAL_BYTES: String(2 * 1024 * 1024),
   HOLDFAST_CHECKPOINTS_KEPT: '2',
   HOLDFAST_JOURNAL_SEGMENT_BYTES: String(2 * 1024 * 1024),
 };
@@ -123,17 +123,16 @@ export class SpawnedCluster implements AsyncDisposable {
     }, `a successor of ${before.name}`);
   }
 
-  /** Starts what does not run, and resolves when everybody sees everybody and one leads. */
-  async mend(): Promise<void> {
-    const missing = this.members.filter(({ isRunning }) => !isRunning);
-    await Promise.all(missing.map((member) => member.start()));
-    await this.untilWhole();
-  }
-
+  /**
+   * Starts what does not run, as a supervisor would, and resolves when everybody sees everybody and
+   * one leads.
+   */
   async untilWhole(): Promise<void> {
     let trouble = '';
     await this.#until(
       async () => {
+        const missing = this.members.filter(({ isRunning }) => !isRunning);
+        for (const member of missing) member.begin();
         trouble = (await Promise.all(this.members.map((member) => this.#troubleOf(member)))).join(
           '',
         );
