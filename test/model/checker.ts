@@ -4,6 +4,7 @@
 // shares no rule with the kernel: what it finds is either a bug of the system or of the model.
 
 import type { Account } from '../../src/base/account.ts';
+import { assert } from '../../src/base/assert.ts';
 import type { Transfer } from '../../src/base/transfer-record.ts';
 import { tickCommand } from '../../src/domain/commands.ts';
 import { CREATED, REFUSAL, refusalByNumber } from '../../src/domain/refusals.ts';
@@ -11,14 +12,18 @@ import {
   type FinalReads,
   type FinalTransfer,
   type History,
+  type JournalCommand,
   type Operation,
   type Placed,
+  type Placing,
   transferName,
 } from './history.ts';
 import { comparePages } from './listed.ts';
 import { idSecond, NaiveLedger } from './naive-ledger.ts';
 import type { Remembered } from './naive-rules.ts';
-import { placeByJournal, placeByReads } from './placing.ts';
+import { placeByJournal } from './placing-by-journal.ts';
+import { placeByReads } from './placing-by-reads.ts';
+import { compareRealTime } from './real-time.ts';
 
 export type Verdict = {
   /** Operations that were answered, whatever the answer. */
@@ -26,7 +31,9 @@ export type Verdict = {
   readonly unknown: number;
   readonly unknownDone: number;
   readonly unknownNotDone: number;
-  /** Transfers acknowledged as created whose effect is absent at the end. */
+  /** Times that a request was carried out although it was sent again: so many at the least. */
+  readonly hidden: number;
+  /** Transfers acknowledged as created or existing whose effect is absent at the end. */
   readonly lost: number;
   /** Transfers whose effect is there twice. */
   readonly doubled: number;
@@ -44,8 +51,7 @@ type Effect = {
 
 export function checkHistory(history: History): Verdict {
   const { operations, final, journal } = history;
-  const placing =
-    journal === undefined ? placeByReads(operations, final) : placeByJournal(operations, journal);
+  const placing = placeAll(history);
   const checker = new HistoryChecker(final, placing.placed, journal === undefined);
   const unknown = operations.filter(({ answer }) => answer.kind === 'unknown');
   const done = new Set(placing.placed.map(({ operation }) => operation));
@@ -56,9 +62,34 @@ export function checkHistory(history: History): Verdict {
     unknown: unknown.length,
     unknownDone,
     unknownNotDone: unknown.length - unknownDone,
+    hidden: placing.placed.filter(({ isHidden }) => isHidden).length,
     ...findings,
     mismatches: [...placing.mismatches, ...findings.mismatches],
   };
+}
+
+function placeAll({ operations, final, journal, resends = false }: History): Placing {
+  if (journal !== undefined) {
+    const codesAt = (indexes: ReadonlySet<number>) => codesByRules(journal, indexes);
+    return placeByJournal(operations, journal, { resends, codesAt });
+  }
+  assert(!resends, 'where requests may be sent again, the journal belongs to the history');
+  return placeByReads(operations, final);
+}
+
+/** What the commands at these indexes come to; the outcome of a command needs no answer. */
+function codesByRules(
+  journal: readonly JournalCommand[],
+  indexes: ReadonlySet<number>,
+): Map<number, Uint16Array> {
+  const model = new NaiveLedger();
+  const codes = new Map<number, Uint16Array>();
+  for (const [index, { command, ...stamp }] of journal.entries()) {
+    const outcome = model.apply(command, stamp);
+    if (indexes.has(index)) codes.set(index, outcome.codes);
+    if (codes.size === indexes.size) break;
+  }
+  return codes;
 }
 
 class HistoryChecker {
@@ -83,13 +114,13 @@ class HistoryChecker {
   check(operations: readonly Operation[]): Pick<Verdict, 'lost' | 'doubled' | 'mismatches'> {
     for (const placed of this.#placed) this.#play(placed);
     if (this.#addsTicks && this.#final.timeNs !== undefined) this.#tickUntil(this.#final.timeNs);
-    const acknowledged = this.#acknowledgedAsCreated(operations);
+    const acknowledged = this.#acknowledged(operations);
     this.#compareTransfers(operations, acknowledged);
     this.#compareAccounts();
     const known = this.#accepted.map((id) => this.#model.transfer(id));
     this.#mismatches.push(...comparePages(this.#final.pages ?? [], known));
     this.#attributeBalances(acknowledged);
-    this.#compareRealTime();
+    this.#mismatches.push(...compareRealTime(this.#placed, { byEntry: !this.#addsTicks }));
     return {
       lost: this.#lost.size,
       doubled: this.#doubled.size,
@@ -98,7 +129,7 @@ class HistoryChecker {
   }
 
   #play(placed: Placed): void {
-    const { operation, command, position, timeNs, rulesVersion } = placed;
+    const { operation, command, position, timeNs, rulesVersion, isHidden } = placed;
     if (this.#addsTicks) this.#tickUntil(timeNs - 1n);
     const { codes } = this.#model.apply(command, { position, timeNs, rulesVersion });
     const transfers = operation?.request.kind === 'transfers' ? operation.request.transfers : [];
@@ -107,7 +138,7 @@ class HistoryChecker {
       this.#accepted.push(id);
       this.#noteEffect(this.#model.transfer(id)?.transfer);
     }
-    if (operation?.answer.kind === 'answered') this.#compareAnswer(operation, codes);
+    if (operation !== undefined && !isHidden) this.#compareAnswer(operation, codes);
   }
 
   #compareAnswer({ label, request, answer }: Operation, codes: Uint16Array): void {
@@ -148,13 +179,19 @@ class HistoryChecker {
     }
   }
 
-  /** Ids that a client was told to be created; twice means that it happened twice. */
-  #acknowledgedAsCreated(operations: readonly Operation[]): ReadonlySet<bigint> {
+  /**
+   * Ids of which a client was told that they are there. Told twice to be created means that it
+   * happened twice.
+   */
+  #acknowledged(operations: readonly Operation[]): ReadonlySet<bigint> {
     const created = new Set<bigint>();
+    const told = new Set<bigint>();
     for (const { label, request, answer } of operations) {
       if (answer.kind !== 'answered' || request.kind !== 'transfers') continue;
       for (const [index, { id }] of request.transfers.entries()) {
-        if (answer.codes[index] !== CREATED) continue;
+        const code = answer.codes[index];
+        if (code === CREATED || code === REFUSAL.exists) told.add(id);
+        if (code !== CREATED) continue;
         if (created.has(id)) {
           this.#doubled.add(id);
           this.#mismatches.push(`${label}: ${transferName(id)} was acknowledged as created twice`);
@@ -162,7 +199,7 @@ class HistoryChecker {
         created.add(id);
       }
     }
-    return created;
+    return told;
   }
 
   #compareTransfers(operations: readonly Operation[], acknowledged: ReadonlySet<bigint>): void {
@@ -239,22 +276,6 @@ class HistoryChecker {
         if (sign > 0n) this.#doubled.add(effect.id);
         else if (acknowledged.has(effect.id)) this.#lost.add(effect.id);
       }
-    }
-  }
-
-  /** What was answered before another was asked must stand before it. */
-  #compareRealTime(): void {
-    let latest: Operation | undefined;
-    for (const { operation } of this.#placed) {
-      if (operation === undefined) continue;
-      const { completedAtMs } = operation;
-      const answered = operation.answer.kind === 'answered' && completedAtMs !== undefined;
-      if (answered && latest !== undefined && completedAtMs < latest.invokedAtMs) {
-        this.#mismatches.push(
-          `${operation.label} was answered before ${latest.label} was asked, but stands after it`,
-        );
-      }
-      if (latest === undefined || operation.invokedAtMs > latest.invokedAtMs) latest = operation;
     }
   }
 }

@@ -31,6 +31,7 @@ test('a history that was written to a file is the same when it is read', async (
       ]),
     },
     journal: [{ position: 2, timeNs: 2n ** 60n, rulesVersion: 1, command }],
+    resends: true,
   };
   const file = join(folder.path, 'history.jsonl.gz');
   await writeHistory(file, history);

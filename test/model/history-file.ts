@@ -10,6 +10,7 @@ import type { Account } from '../../src/base/account.ts';
 import type { FinalPage, FinalTransfer, History, JournalCommand, Operation } from './history.ts';
 
 type Line =
+  | { readonly resends: boolean }
   | { readonly operation: Operation }
   | { readonly command: JournalCommand }
   | { readonly accounts: readonly Account[] }
@@ -27,20 +28,23 @@ export async function readHistoryFile(path: string): Promise<History> {
   const transfers = new Map<bigint, FinalTransfer>();
   const pages: FinalPage[] = [];
   let accounts: readonly Account[] = [];
+  let resends: boolean | undefined;
   const input = createReadStream(path).pipe(createGunzip());
   for await (const text of createInterface({ input })) {
     const line = JSON.parse(text, revive) as Line;
     if ('operation' in line) operations.push(line.operation);
     else if ('command' in line) journal.push(line.command);
     else if ('accounts' in line) accounts = line.accounts;
+    else if ('resends' in line) resends = line.resends;
     else if ('page' in line) pages.push(line.page);
     else transfers.set(...line.transfer);
   }
   const final = { accounts, transfers, ...(pages.length === 0 ? {} : { pages }) };
-  return { operations, final, journal };
+  return { operations, final, journal, ...(resends === undefined ? {} : { resends }) };
 }
 
-function* linesOf({ operations, final, journal = [] }: History): Generator<string> {
+function* linesOf({ operations, final, journal = [], resends }: History): Generator<string> {
+  if (resends !== undefined) yield lineOf({ resends });
   yield lineOf({ accounts: final.accounts });
   for (const operation of operations) yield lineOf({ operation });
   for (const command of journal) yield lineOf({ command });

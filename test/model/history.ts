@@ -88,10 +88,28 @@ export type History = {
   readonly final: FinalReads;
   /** All commands from position 1 in order, when the journal can be read. */
   readonly journal?: readonly JournalCommand[];
+  /**
+   * True for runs against a cluster, whose standbys send a request again when the leader was lost:
+   * what a client sent once may stand in the journal more than once, and its answer tells of the
+   * last time. Records stay as they are, one operation for each sending of a client. It takes the
+   * journal, with all its entries: only there the earlier times can be seen. A node alone never
+   * sends again: without this, each command needs a request of its own.
+   */
+  readonly resends?: boolean;
 };
 
 /** A command in its place in the one order of everything, and the operation that it belongs to. */
-export type Placed = JournalCommand & { readonly operation: Operation | undefined };
+export type Placed = JournalCommand & {
+  readonly operation: Operation | undefined;
+  /** Nobody was told what it came to: the operation was sent again, or it has another place. */
+  readonly isHidden: boolean;
+};
+
+/** The place of an operation is its index in `placed`. */
+export type Placing = {
+  readonly placed: readonly Placed[];
+  readonly mismatches: readonly string[];
+};
 
 export function requestCommand(request: Request): Command {
   switch (request.kind) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TRANSFER_DEFAULTS } from '../../src/base/transfer-record.ts';
 import { type Answer, type JournalCommand, type Operation, requestCommand } from './history.ts';
-import { placeByJournal } from './placing.ts';
+import { placeByJournal } from './placing-by-journal.ts';
 
 function request(id: bigint): Operation['request'] {
   const fields = { id, debitAccountId: 1n, creditAccountId: 2n, amount: 1n, ledger: 978, code: 1 };
@@ -23,6 +23,7 @@ function stored(position: number, id: bigint): JournalCommand {
   };
 }
 
+const ALONE = { resends: false, codesAt: () => new Map<number, Uint16Array>() };
 const UNKNOWN: Answer = { kind: 'unknown' };
 
 function answeredAt(position: number): Answer {
@@ -36,11 +37,11 @@ test('of several sendings without an answer the earliest have the places, in ord
     sent('second', 7n, [50, 60], UNKNOWN),
     sent('between', 8n, [16, 20], answeredAt(3)),
   ];
-  const { placed, mismatches } = placeByJournal(operations, [
-    stored(2, 7n),
-    stored(3, 8n),
-    stored(4, 7n),
-  ]);
+  const { placed, mismatches } = placeByJournal(
+    operations,
+    [stored(2, 7n), stored(3, 8n), stored(4, 7n)],
+    ALONE,
+  );
   assert.deepEqual(mismatches, []);
   assert.deepEqual(
     placed.map(({ operation }) => operation?.label),
@@ -53,7 +54,7 @@ test('a sending that was answered has the place that its answer names, whenever 
     sent('first', 7n, [10, 15], UNKNOWN),
     sent('again', 7n, [20, 30], answeredAt(2)),
   ];
-  const { placed, mismatches } = placeByJournal(operations, [stored(2, 7n)]);
+  const { placed, mismatches } = placeByJournal(operations, [stored(2, 7n)], ALONE);
   assert.deepEqual(mismatches, []);
   assert.deepEqual(
     placed.map(({ operation }) => operation?.label),

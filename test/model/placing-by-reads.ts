@@ -1,88 +1,16 @@
-// Where each operation of a history stands in the one order of everything: from the journal's own
-// commands when they can be read, otherwise from positions and timestamps. Here unknown answers are
-// resolved: an operation without an answer either has a place (it was done) or has none.
+// Where each operation of a history stands when no journal can be read: told by positions and
+// timestamps. Here unknown answers are resolved: an operation without an answer either has a place
+// (it was done) or has none.
 
 import { assertNever } from '../../src/base/assert.ts';
-import { CommandKind } from '../../src/domain/commands.ts';
 import { CREATED } from '../../src/domain/refusals.ts';
 import {
   type FinalReads,
-  type JournalCommand,
   type Operation,
   type Placed,
+  type Placing,
   requestCommand,
 } from './history.ts';
-
-export type Placing = {
-  readonly placed: readonly Placed[];
-  /** The place of an operation is its index in `placed`. */
-  readonly mismatches: readonly string[];
-};
-
-/** Kinds of commands that stand in a journal only because somebody asked. */
-const ASKED_FOR: ReadonlySet<number> = new Set([
-  CommandKind.transfers,
-  CommandKind.accounts,
-  CommandKind.accountFlags,
-]);
-
-/** Gives each command of the journal the operation that sent it, byte for byte. */
-export function placeByJournal(
-  operations: readonly Operation[],
-  journal: readonly JournalCommand[],
-): Placing {
-  const mismatches: string[] = [];
-  const owners: (Operation | undefined)[] = journal.map(() => undefined);
-  const indexesByKey = new Map<string, number[]>();
-  for (const [index, { command }] of journal.entries()) {
-    const key = commandKey(command);
-    indexesByKey.set(key, [...(indexesByKey.get(key) ?? []), index]);
-  }
-  const freeIndexes = (operation: Operation): number[] =>
-    (indexesByKey.get(commandKey(requestCommand(operation.request))) ?? []).filter(
-      (index) => owners[index] === undefined,
-    );
-  const byInvocation = [...operations].sort((a, b) => a.invokedAtMs - b.invokedAtMs);
-  for (const operation of byInvocation) {
-    const { answer, label } = operation;
-    if (answer.kind !== 'answered') continue;
-    const index = freeIndexes(operation).find(
-      (free) => journal[free]!.position === answer.position,
-    );
-    if (index === undefined) {
-      mismatches.push(
-        `${label}: answered at position ${answer.position}, but the journal has no such command there`,
-      );
-    } else {
-      owners[index] = operation;
-    }
-  }
-  // Without an answer only the invocation binds in real time. Where one request was sent more often
-  // than it stands in the journal, the earliest sendings have the places, in order.
-  for (const operation of byInvocation) {
-    if (operation.answer.kind !== 'unknown') continue;
-    const index = freeIndexes(operation)[0];
-    if (index !== undefined) owners[index] = operation;
-  }
-  const denied = new Map(
-    operations
-      .filter(({ answer }) => answer.kind === 'not-executed')
-      .map((operation) => [commandKey(requestCommand(operation.request)), operation.label]),
-  );
-  for (const [index, { command, position }] of journal.entries()) {
-    if (owners[index] !== undefined) continue;
-    const label = denied.get(commandKey(command));
-    if (label !== undefined) {
-      mismatches.push(
-        `${label}: answered as not executed, but stands in the journal at position ${position}`,
-      );
-    } else if (ASKED_FOR.has(command.kind)) {
-      mismatches.push(`position ${position}: a command that no request explains`);
-    }
-  }
-  const placed = journal.map((command, index) => ({ ...command, operation: owners[index] }));
-  return { placed, mismatches };
-}
 
 /**
  * Without a journal: answered operations stand by position, and the timestamps of what they created
@@ -132,7 +60,7 @@ export function placeByReads(operations: readonly Operation[], final: FinalReads
     }
     position = Math.max(position, answered);
     endNs = timeNs + BigInt(command.eventCount);
-    placed.push({ position, timeNs, rulesVersion: 1, command, operation });
+    placed.push({ position, timeNs, rulesVersion: 1, command, operation, isHidden: false });
   }
   return { placed, mismatches };
 }
@@ -189,8 +117,4 @@ function eventTimes(
     default:
       return assertNever(request, 'a request is of a known kind');
   }
-}
-
-function commandKey(command: JournalCommand['command']): string {
-  return `${command.kind} ${Buffer.from(command.payload).toString('base64')}`;
 }
