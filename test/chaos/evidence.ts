@@ -56,7 +56,7 @@ export async function openBooks(recorder: Source, random: Prng): Promise<void> {
 export async function readHistory(options: {
   readonly recorder: Source;
   readonly folder: string;
-  readonly binaryUrl: string;
+  readonly binaryUrl: string | readonly string[];
   readonly key: string;
   /** Ends the node gracefully; called when the final reads are done. */
   readonly stop: () => Promise<void>;

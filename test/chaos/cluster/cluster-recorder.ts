@@ -19,6 +19,8 @@ const BACKOFF_MS_MAX = 25;
 /** Of the unknown ones, so many are never asked again: the checker must find out by itself. */
 const ABANDON_SHARE = 0.1;
 const ERRORS_KEPT_MAX = 20;
+const CALLS_MAX = 20;
+const CALL_PAUSE_MS = 250;
 
 type Node = { readonly recorder: Recorder; avoidUntilMs: number };
 
@@ -88,11 +90,20 @@ export class ClusterRecorder implements Source {
     return await this.#once((recorder) => recorder.freeze(account, frozen));
   }
 
-  /** A plain call outside the record; to the first node. */
+  /** A call outside the record that may be repeated; to the first node that answers it. */
   async call(
     ...parameters: Parameters<Recorder['call']>
   ): Promise<Awaited<ReturnType<Recorder['call']>>> {
-    return await this.#nodes[0]!.recorder.call(...parameters);
+    for (let number = 1; ; number++) {
+      const { recorder } = this.#nodes[number % this.#nodes.length]!;
+      try {
+        const answer = await recorder.call(...parameters);
+        if (answer.status < 500 || number >= CALLS_MAX) return answer;
+      } catch (error) {
+        if (number >= CALLS_MAX) throw error;
+      }
+      await sleep(CALL_PAUSE_MS);
+    }
   }
 
   /** The longest time without any answer, from `sinceMs` on until now. */

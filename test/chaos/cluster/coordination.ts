@@ -37,7 +37,6 @@ export class Coordination implements AsyncDisposable {
     return {
       HOLDFAST_COORDINATOR: 'zookeeper',
       HOLDFAST_ZOOKEEPER_SERVERS: servers.join(','),
-      HOLDFAST_SESSION_MS: '600',
     };
   }
 

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runSeen } from '../../../src/cli/testing/run.ts';
-import { checkHistory } from '../../model/checker.ts';
+import { type Verdict, checkHistory } from '../../model/checker.ts';
 import type { History } from '../../model/history.ts';
 import { readHistory } from '../evidence.ts';
 import { readLists } from '../lists.ts';
@@ -12,16 +12,13 @@ import type { ClusterRecorder } from './cluster-recorder.ts';
 import type { Member } from './member.ts';
 import type { SpawnedCluster } from './spawned-cluster.ts';
 
+const LOOKS_MAX = 5;
 const LEVEL_MS_MAX = 30_000;
 const LISTED_ACCOUNTS = '/v1/accounts?limit=100';
 
 export type Judgement = {
-  readonly acknowledged: number;
-  readonly unknown: number;
-  readonly lost: number;
-  readonly doubled: number;
   /** Of the exact checker. */
-  readonly mismatches: readonly string[];
+  readonly verdict: Verdict;
   /** Everything else that is wrong. */
   readonly findings: readonly string[];
   readonly history: History;
@@ -32,23 +29,35 @@ export async function judge(
   cluster: SpawnedCluster,
   recorder: ClusterRecorder,
 ): Promise<Judgement> {
-  const findings: string[] = [];
-  await untilLevel(cluster);
-  findings.push(...(await compareNodes(cluster)));
-  const history = await readHistory({
+  const findings = [...(await comparedWhenLevel(cluster))];
+  const read = await readHistory({
     recorder,
     folder: cluster.data,
-    binaryUrl: cluster.members[0]!.binaryUrl,
+    binaryUrl: cluster.members.map(({ binaryUrl }) => binaryUrl),
     key: cluster.key,
     stop: () => cluster.stop(),
   });
+  const history: History = { ...read, resends: true };
   for (const { name, ownEnds } of cluster.members) {
     for (const end of ownEnds) findings.push(`${name} did not stop well: ${JSON.stringify(end)}`);
   }
   const verified = await runSeen(['--data', cluster.data, 'journal', 'verify', '--json']);
   if (verified.exitCode !== 0) findings.push(`journal verify: ${verified.stdout}`);
-  const { acknowledged, unknown, lost, doubled, mismatches } = checkHistory(history);
-  return { acknowledged, unknown, lost, doubled, mismatches, findings, history };
+  return { verdict: checkHistory(history), findings, history };
+}
+
+/** A node may be replaced meanwhile: then it is looked at again. What differs, differs always. */
+async function comparedWhenLevel(cluster: SpawnedCluster): Promise<readonly string[]> {
+  for (let number = 1; ; number++) {
+    const { epoch } = cluster;
+    await cluster.untilWhole();
+    try {
+      await untilLevel(cluster);
+      return await compareNodes(cluster);
+    } catch (error) {
+      if (number === LOOKS_MAX || cluster.epoch === epoch) throw error;
+    }
+  }
 }
 
 /** Everybody has applied the same, and nothing comes any more. */

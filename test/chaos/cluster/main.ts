@@ -1,5 +1,5 @@
-// `npm run chaos -- --journal file --scenario NAME [--rounds N] [--short] [--seed S] [--json]`: three
-// real nodes under load, and one kind of fault again and again (scenario.ts). NAME `all` = every
+// `npm run chaos -- --journal file --scenario NAME [--rounds N] [--short] [--seed S] [--patience X] [--json]`:
+// three real nodes under load, and one kind of fault again and again (scenario.ts). NAME `all` = every
 // scenario that needs no service, one after the other; `zookeeper` = those on ZooKeeper; several may
 // be named with commas. `--rounds` and `--short` are for each of them.
 //
@@ -35,6 +35,7 @@ type Values = {
   readonly rounds?: string | undefined;
   readonly seed: string;
   readonly short: boolean;
+  readonly patience: string;
   readonly json: boolean;
   readonly disk?: string | undefined;
 };
@@ -46,6 +47,7 @@ async function main(): Promise<number> {
       scenario: { type: 'string', default: 'all' },
       rounds: { type: 'string' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      patience: { type: 'string', default: '1' },
       short: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       disk: { type: 'string' },
@@ -98,6 +100,7 @@ async function runOne(name: string, values: Values): Promise<number> {
       scenario,
       rounds: roundsOf(scenario, values),
       seed,
+      patience: Number(values.patience),
       lastsMs: values.short
         ? Math.min(scenario.lastsMs ?? 0, SHORT_LASTS_MS) || undefined
         : undefined,

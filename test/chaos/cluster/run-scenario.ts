@@ -21,6 +21,11 @@ const LIFE_MS_MIN = 100;
 const LIFE_MS_MAX = 500;
 const SETTLE_MS = 1500;
 const LASTS_MS = 1000;
+/** As the settings have them by default. */
+const HEARTBEAT_MS = 50;
+const HEARTBEAT_MS_MAX = 100;
+const CHALLENGE_MS = 300;
+const SESSION_MS = 600;
 /** Of the rounds, so many must have hit while requests were under way, or the run proves little. */
 const HIT_SHARE_MIN = 0.8;
 
@@ -31,6 +36,8 @@ export type ScenarioRun = {
   readonly seed: number;
   /** How long what lasts shall last; undefined = as the scenario says. */
   readonly lastsMs: number | undefined;
+  /** Nodes wait so many times as long before they take each other for dead: busy machines. */
+  readonly patience: number;
   readonly folder: string;
   readonly logs: string;
 };
@@ -43,6 +50,8 @@ export type ScenarioReport = {
   readonly acknowledged: number;
   readonly unknown: number;
   readonly clientErrors: number;
+  /** Requests that a standby sent again to a new leader although the one before had done them. */
+  readonly hidden: number;
   /** Calls that ended with "the disk is full": they did not happen. */
   readonly refusedForRoom: number;
   readonly lost: number;
@@ -58,6 +67,7 @@ export type ScenarioReport = {
   readonly deposed: number;
   readonly transfers: number;
   readonly seed: number;
+  readonly patience: number;
   readonly findings: number;
 };
 
@@ -83,7 +93,7 @@ export async function runScenario(run: ScenarioRun): Promise<ScenarioResult> {
   await using cluster = await SpawnedCluster.start({
     folder,
     logs,
-    settings: { ...scenario.settings, ...coordination?.settings },
+    settings: { ...timesOf(run.patience), ...scenario.settings, ...coordination?.settings },
     settingsOf: (name) => disk?.settingsOf(name) ?? {},
   });
   const recorder = new ClusterRecorder(cluster.members, cluster.key, random.fork());
@@ -94,6 +104,15 @@ export async function runScenario(run: ScenarioRun): Promise<ScenarioResult> {
   } finally {
     await recorder.close();
   }
+}
+
+function timesOf(patience: number): Readonly<Record<string, string>> {
+  if (patience === 1) return {};
+  return {
+    HOLDFAST_HEARTBEAT_MS: String(Math.min(HEARTBEAT_MS * patience, HEARTBEAT_MS_MAX)),
+    HOLDFAST_CHALLENGE_MS: String(CHALLENGE_MS * patience),
+    HOLDFAST_SESSION_MS: String(SESSION_MS * patience),
+  };
 }
 
 type Parts = {
@@ -194,8 +213,9 @@ class Trial {
 
   #verdict(judgement: Awaited<ReturnType<typeof judge>> | undefined): ScenarioResult {
     const { cluster, recorder } = this.#parts;
-    const { name, rounds, seed, logs } = this.#run;
-    const mismatches = judgement?.mismatches ?? [];
+    const { name, rounds, seed, patience, logs } = this.#run;
+    const verdict = judgement?.verdict;
+    const mismatches = verdict?.mismatches ?? [];
     const findings = [
       ...this.#findings,
       ...(judgement?.findings ?? []),
@@ -207,12 +227,13 @@ class Trial {
       scenario: name,
       rounds,
       hits: this.#hits,
-      acknowledged: judgement?.acknowledged ?? 0,
-      unknown: judgement?.unknown ?? 0,
+      acknowledged: verdict?.acknowledged ?? 0,
+      unknown: verdict?.unknown ?? 0,
       clientErrors: recorder.clientErrors,
+      hidden: verdict?.hidden ?? 0,
       refusedForRoom: recorder.refusedForRoom,
-      lost: judgement?.lost ?? 0,
-      doubled: judgement?.doubled ?? 0,
+      lost: verdict?.lost ?? 0,
+      doubled: verdict?.doubled ?? 0,
       mismatches: mismatches.length,
       pauseMsP50: pausesMs[pausesMs.length >> 1] ?? 0,
       pauseMsMax: pausesMs.at(-1) ?? 0,
@@ -221,6 +242,7 @@ class Trial {
       deposed: this.#deposed,
       transfers: judgement?.history.final.transfers.size ?? 0,
       seed,
+      patience,
       findings: this.#findings.length + (judgement?.findings.length ?? 0),
     };
     if (findings.length > 0) findings.push(`What the nodes wrote is in ${join(logs, '')}.`);
