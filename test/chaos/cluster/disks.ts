@@ -1,4 +1,5 @@
-// Disks that are full, fail or are slow, and files of a node's own that are damaged while it is down.
+// Disks that are full, fail or are slow, and files of a node's own that are damaged while it is
+// down.
 
 import {
   readdirSync,
@@ -40,7 +41,7 @@ async function slowDisk({ cluster, disk, random, strike, lastsMs }: Round): Prom
   return disk!.heal(leader.name) > 0;
 }
 
-/** Until payments are refused; then the books must be readable at every node; then there is room. */
+/** Until payments are refused: the books must be readable at every node. Then there is room. */
 async function fillDisk({ cluster, recorder, strike }: Round): Promise<boolean> {
   await cluster.untilLed();
   const ballast = join(cluster.folder, 'ballast');

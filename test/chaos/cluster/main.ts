@@ -1,11 +1,11 @@
-// `npm run chaos -- --journal file --scenario NAME [--rounds N] [--short] [--seed S] [--patience X] [--json]`:
-// three real nodes under load, and one kind of fault again and again (scenario.ts). NAME `all` = every
-// scenario that needs no service, one after the other; `zookeeper` = those on ZooKeeper; several may
-// be named with commas. `--rounds` and `--short` are for each of them.
+// `npm run chaos -- --journal file --scenario NAME [--rounds N] [--short] [--seed S] [--patience X]
+// [--json]`: three real nodes under load, and one kind of fault again and again (scenario.ts). NAME
+// `all` = every scenario that needs no service, one after the other; `zookeeper` = those on
+// ZooKeeper; several may be named with commas. `--rounds` and `--short` are for each of them.
 //
 // Exit status 1 when anything acknowledged is lost or doubled, any answer, balance or list is not
-// what the rules say, a client heard an error, the nodes do not agree at the end, the journal is not
-// whole, or too few rounds hit.
+// what the rules say, a client heard an error, the nodes do not agree at the end, the journal is
+// not whole, or too few rounds hit.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// One node of the cluster under test: its processes, one after the other, each started here, so that
-// signals go to pids that are known.
+// One node of the cluster under test: its processes, one after the other, each started here, so
+// that signals go to pids that are known.
 
 import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

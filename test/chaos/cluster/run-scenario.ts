@@ -63,7 +63,7 @@ export type ScenarioReport = {
   /** The longest that any caller waited for his answer. */
   readonly latencyMsMax: number;
   readonly epochs: number;
-  /** Processes that a successor ended: frozen, cut off, or silent for too long on a busy machine. */
+  /** Processes that a successor ended: frozen, cut off, or silent for long on a busy machine. */
   readonly deposed: number;
   readonly transfers: number;
   readonly seed: number;
@@ -93,7 +93,7 @@ export async function runScenario(run: ScenarioRun): Promise<ScenarioResult> {
   await using cluster = await SpawnedCluster.start({
     folder,
     logs,
-    settings: { ...timesOf(run.patience), ...scenario.settings, ...coordination?.settings },
+    settings: { ...timesOf(run.patience), ...coordination?.settings },
     settingsOf: (name) => disk?.settingsOf(name) ?? {},
   });
   const recorder = new ClusterRecorder(cluster.members, cluster.key, random.fork());

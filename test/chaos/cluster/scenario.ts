@@ -34,7 +34,6 @@ export type Scenario = {
   readonly mayEnd?: number;
   /** How long what lasts shall last. */
   readonly lastsMs?: number;
-  readonly settings?: Readonly<Record<string, string>>;
-  /** One round: the fault and whatever must follow. False = it did not hit. Throws = it is wrong. */
+  /** One round: fault and what must follow. False = it did not hit. Throws = it is wrong. */
   readonly act: (round: Round) => Promise<boolean>;
 };
