@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { JsonObject } from '../../../src/client/wire.ts';
 import { EXIT_HALTED } from './kills.ts';
 import type { Member } from './member.ts';
 import type { Round, Scenario } from './scenario.ts';
@@ -42,13 +43,14 @@ async function slowDisk({ cluster, disk, random, strike, lastsMs }: Round): Prom
 }
 
 /** Until payments are refused: the books must be readable at every node. Then there is room. */
-async function fillDisk({ cluster, recorder, strike }: Round): Promise<boolean> {
+async function fillDisk({ cluster, recorder, strike, lastsMs }: Round): Promise<boolean> {
   await cluster.untilLed();
   const ballast = join(cluster.folder, 'ballast');
   strike();
   occupy(ballast);
   try {
     await untilFull(cluster);
+    await sleep(lastsMs);
     for (const member of cluster.members) await readBooks(cluster, member);
   } finally {
     rmSync(ballast);
@@ -80,8 +82,9 @@ async function untilFull(cluster: SpawnedCluster): Promise<void> {
   const deadlineMs = performance.now() + FULL_MS_MAX;
   for (;;) {
     const { leader } = cluster;
-    const answer = leader && (await cluster.ask(leader, 'GET', '/readyz'));
-    if (answer?.status === 503) return;
+    const answer = leader && (await cluster.ask(leader, 'GET', '/v1/cluster'));
+    const members = (answer?.body['members'] ?? []) as readonly JsonObject[];
+    if (members.some(({ impediment }) => impediment === 'journal_full')) return;
     if (performance.now() > deadlineMs) throw new Error('the disk never became full');
     await sleep(20);
   }

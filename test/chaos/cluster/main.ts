@@ -37,6 +37,7 @@ type Values = {
   readonly short: boolean;
   readonly patience: string;
   readonly json: boolean;
+  readonly keep: boolean;
   readonly disk?: string | undefined;
 };
 
@@ -50,6 +51,7 @@ async function main(): Promise<number> {
       patience: { type: 'string', default: '1' },
       short: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
       disk: { type: 'string' },
     },
   });
@@ -119,7 +121,7 @@ async function runOne(name: string, values: Values): Promise<number> {
     process.stdout.write(`${JSON.stringify(report, undefined, values.json ? undefined : 2)}\n`);
     return isRight ? 0 : 1;
   } finally {
-    if (isRight) await rm(work, { recursive: true, force: true });
+    if (isRight && !values.keep) await rm(work, { recursive: true, force: true });
     else process.stderr.write(`kept ${work}\n`);
   }
 }
