@@ -32,7 +32,8 @@ import {
   renewCertificateOnHangup,
 } from './main/doors.ts';
 import { defineFirstLedgers } from './main/first-ledgers.ts';
-import { lockAlone, lockNamedNode } from './main/node-locks.ts';
+import { adoptNewerCheckpoints } from './main/adopting.ts';
+import { type HeldLock, lockAlone, lockNamedNode } from './main/node-locks.ts';
 import { createNode } from './main/node-parts.ts';
 import { toldToStop, toldToStopBySupervisor } from './main/signals.ts';
 import { type Logger, createLogger } from './telemetry/log.ts';
@@ -65,7 +66,8 @@ export async function up(options: UpOptions): Promise<number> {
     otherJournalFolders: pathsOf(config.journalDirectories),
     node: config.node,
   });
-  if (config.node !== '') await lockNamedNode(folder, config.node, config.lockWaitMs);
+  const locks: HeldLock[] = [];
+  if (config.node !== '') locks.push(await lockNamedNode(folder, config.node, config.lockWaitMs));
   const halted = Promise.withResolvers<void>();
   const roleListeners = new Set<RoleListener>();
   const { node, metrics, membership } = await createNode({
@@ -86,10 +88,22 @@ export async function up(options: UpOptions): Promise<number> {
   const stopping = options.supervised ? toldToStopBySupervisor() : toldToStop();
   try {
     const peer = await listenToPeers(membership, doors, urls);
-    const parts = { options, config, folder, logger, node, doors, urls, peer, roleListeners };
+    const parts = {
+      options,
+      config,
+      folder,
+      logger,
+      node,
+      doors,
+      urls,
+      peer,
+      roleListeners,
+      locks,
+    };
     return await run(parts, halted.promise, stopping.told);
   } finally {
     stopping.close();
+    for (const lock of locks) lock.release();
   }
 }
 
@@ -118,11 +132,15 @@ type Running = {
   /** Address of the channel between nodes; '' = it runs alone. */
   readonly peer: string;
   readonly roleListeners: Set<RoleListener>;
+  /** What is kept here is held. */
+  readonly locks: HeldLock[];
 };
 
 async function run(parts: Running, halted: Promise<void>, told: Promise<string>): Promise<number> {
   const { config, folder, logger, node, doors } = parts;
-  const served = serve(parts);
+  let isTold = false;
+  void told.then(() => (isTold = true));
+  const served = serve(parts, () => isTold);
   served.catch(() => undefined);
   try {
     await Promise.race([served, told]);
@@ -146,11 +164,14 @@ async function run(parts: Running, halted: Promise<void>, told: Promise<string>)
 }
 
 /** Recovers, leads or follows, and tells whoever waits for it. */
-async function serve(parts: Running): Promise<void> {
+async function serve(parts: Running, isTold: () => boolean): Promise<void> {
   const { options, config, folder, logger, urls, peer, node } = parts;
   const name = config.node;
-  if (name === '') await lockAlone(folder, config.lockWaitMs);
+  if (name === '') parts.locks.push(await lockAlone(folder, config.lockWaitMs));
   else parts.roleListeners.add((change) => memberChanged(parts, change));
+  // Told to stop while it waited for the lock: whoever is stopped is not started any more.
+  if (isTold()) return;
+  await adoptNewerCheckpoints(folder, name, logger);
   await node.start();
   noteJournalBegun(folder.folder);
   if (name === '') await defineFirstLedgers(node);

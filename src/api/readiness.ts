@@ -46,23 +46,27 @@ export class Readiness {
 
   #servingCheck(status: NodeStatus, view: ClusterView): Check {
     const { role, reason, epoch } = status;
-    const check = { name: 'serving', required: true, detail: `The node is ${role}: ${reason}` };
     const isFollowing = role === 'following';
     if (!isFollowing || view.leader !== undefined) {
       this.#leaderless = undefined;
-      return { ...check, ok: isFollowing || role === 'leading' };
+      const detail = `The node is ${role}: ${reason}`;
+      return serving(isFollowing || role === 'leading', detail);
     }
     const nowMs = this.#nowMs();
     if (this.#leaderless?.epoch !== epoch) this.#leaderless = { sinceMs: nowMs, epoch };
     const forMs = nowMs - this.#leaderless.sinceMs;
     const detail = `No leader is known for ${(forMs / 1000).toFixed(1)} s: payments are held, reads are of what is here.`;
-    return { ...check, ok: forMs < LEADERLESS_MS, detail };
+    return serving(forMs < LEADERLESS_MS, detail);
   }
+}
+
+function serving(ok: boolean, detail: string): Check {
+  return { name: 'serving', ok, required: true, detail };
 }
 
 function leadingCheck({ role, reason }: NodeStatus): Check {
   const detail = `The node is ${role}: ${reason}`;
-  return { name: 'leading', required: true, ok: role === 'leading', detail };
+  return { name: 'leading', ok: role === 'leading', required: true, detail };
 }
 
 /**
@@ -90,13 +94,13 @@ function acceptingCheck({ impediment, role }: NodeStatus, view?: ClusterView): C
 function closeCheck({ role }: NodeStatus, view: ClusterView): Check {
   const lag = role === 'following' ? (ownLag(view) ?? 0) : 0;
   const detail = `It is ${lag} positions behind; at most ${READY_LAG_MAX} are close enough.`;
-  return { name: 'close', required: true, ok: lag <= READY_LAG_MAX, detail };
+  return { name: 'close', ok: lag <= READY_LAG_MAX, required: true, detail };
 }
 
 function failoverCheck({ failover }: ClusterView): Check {
   const { isOn, reason } = failover;
   const detail = isOn ? reason : `A lost leader would not be replaced by itself: ${reason}`;
-  return { name: 'failover', required: false, ok: isOn, detail };
+  return { name: 'failover', ok: isOn, required: false, detail };
 }
 
 /** The node that writes, and can. */

@@ -78,8 +78,8 @@ export function watchCluster({ leadership, logger }: ClusterWatchOptions): () =>
     timer = undefined;
     const now = leadership.view();
     logLeader(logger, before, now);
-    logPause(logger, before, now);
-    logFailover(logger, before, now);
+    // Why failover is off now, or on again, has been said then.
+    if (!logPause(logger, before, now)) logFailover(logger, before, now);
     before = now;
   };
   const unsubscribe = leadership.subscribe(() => (timer ??= setTimeout(look, LOOK_MS)));
@@ -102,12 +102,17 @@ function logLeader(logger: Logger, before: ClusterView | undefined, now: Cluster
   }
 }
 
-function logPause(logger: Logger, before: ClusterView | undefined, { pause }: ClusterView): void {
-  const was = before?.pause;
-  if ((was?.isPaused ?? false) === pause.isPaused) return;
+/** False = nothing of it has changed. */
+function logPause(
+  logger: Logger,
+  before: ClusterView | undefined,
+  { pause }: ClusterView,
+): boolean {
+  if ((before?.pause.isPaused ?? false) === pause.isPaused) return false;
   const fields = { event: pause.isPaused ? 'failover_paused' : 'failover_resumed' };
   if (pause.isPaused) logger.warn({ ...fields, why: pause.why }, `failover paused: ${pause.why}`);
   else logger.info(fields, 'failover resumed');
+  return true;
 }
 
 function logFailover(logger: Logger, before: ClusterView | undefined, now: ClusterView): void {

@@ -148,6 +148,9 @@ test('who leads, and that nobody would take over, is logged when it changes and 
   await change(() => cluster.pause('new disks'));
   await change(() => (cluster.leader = { id: 'node-3', epoch: 4 }));
   await change(() => cluster.resume());
+  const reason = 'The coordinator is not connected.';
+  await change(() => (cluster.failover = { isOn: false, reason }));
+  await change(() => (cluster.failover = { isOn: true, reason: 'node-1 can take over.' }));
   end();
   assert.deepEqual(
     lines.map((line) => [line['event'], line['leader'] ?? line['why'] ?? line['reason']]),
@@ -155,10 +158,10 @@ test('who leads, and that nobody would take over, is logged when it changes and 
       ['leader_seen', 'node-1'],
       ['leader_lost', 'node-1'],
       ['failover_paused', 'new disks'],
-      ['failover_off', 'Failover is paused: new disks'],
       ['leader_seen', 'node-3'],
       ['failover_resumed', undefined],
-      ['failover_on', 'node-2 would take over.'],
+      ['failover_off', 'The coordinator is not connected.'],
+      ['failover_on', 'node-1 can take over.'],
     ],
   );
 });

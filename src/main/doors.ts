@@ -27,7 +27,14 @@ export function createDoors({ config, folder, logger, node, metrics }: DoorParts
   const tls = readTlsFiles(config);
   const metricsText = (): Promise<string> => metrics.text();
   return {
-    http: createHttpServer({ ...common, tls, checkpoints: node, outcomeWaitMs, metricsText }),
+    http: createHttpServer({
+      ...common,
+      node: config.node,
+      tls,
+      checkpoints: node,
+      outcomeWaitMs,
+      metricsText,
+    }),
     binary: createBinaryServer({ ...common, tls, bounds: { outcomeWaitMs } }),
   };
 }

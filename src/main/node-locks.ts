@@ -12,12 +12,15 @@ import { KernelLock } from '../drivers/local/kernel-lock.ts';
 
 const LOOK_MS = 20;
 
-/** The lock of a named node is held until the process ends. Throws DATA_FOLDER_UNUSABLE. */
+/** Who lets go of it (also to the garbage collector) gives the lock back. */
+export type HeldLock = { release(): void };
+
+/** Throws DATA_FOLDER_UNUSABLE. */
 export async function lockNamedNode(
   folder: DataFolder,
   name: string,
   waitMs: number,
-): Promise<void> {
+): Promise<HeldLock> {
   const own = new KernelLock(lockFile(folder.folder, name));
   if (!(await isTaken(own, waitMs))) {
     throw new OperationalError('DATA_FOLDER_UNUSABLE', {
@@ -26,7 +29,10 @@ export async function lockNamedNode(
     });
   }
   const alone = new KernelLock(aloneFile(folder.folder));
-  if (await isTaken(alone, waitMs)) return alone.release();
+  if (await isTaken(alone, waitMs)) {
+    alone.release();
+    return own;
+  }
   own.release();
   throw new OperationalError('DATA_FOLDER_UNUSABLE', {
     detail: `A node that runs alone has the folder ${folder.folder}. Nothing was changed.`,
@@ -36,13 +42,14 @@ export async function lockNamedNode(
 
 /**
  * The lock of a node alone. Throws DATA_FOLDER_UNUSABLE while named nodes run, and JOURNAL_LOCKED
- * while another one runs alone. Returns what gives it back.
+ * while another one runs alone.
  */
-export async function lockAlone(folder: DataFolder, waitMs: number): Promise<() => void> {
+export async function lockAlone(folder: DataFolder, waitMs: number): Promise<HeldLock> {
   const own = new KernelLock(aloneFile(folder.folder));
   if (!(await isTaken(own, waitMs))) {
+    const holders = (await own.holders().catch(() => [])).join(', ') || 'of unknown number';
     throw new OperationalError('JOURNAL_LOCKED', {
-      detail: `Another process runs on ${folder.folder}; waited ${waitMs} ms. Nothing was changed.`,
+      detail: `${folder.folder} is held by process ${holders}; waited ${waitMs} ms. Nothing was changed.`,
       wayOut: 'Stop that process, or start this node on another data folder.',
     });
   }
@@ -58,7 +65,7 @@ export async function lockAlone(folder: DataFolder, waitMs: number): Promise<() 
       wayOut: 'Stop the nodes first, or start this one with --node and a name of its own.',
     });
   }
-  return () => own.release();
+  return own;
 }
 
 function lockFile(folder: string, name: string): string {

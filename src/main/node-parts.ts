@@ -70,8 +70,10 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
     ...(membership !== undefined && { cluster: membership.options }),
     onHalted: parts.onHalted,
   });
-  metrics.add(clusterReadings(() => node.cluster));
-  if (membership !== undefined) watchCluster({ leadership: membership.options.leadership, logger });
+  if (membership !== undefined) {
+    metrics.add(clusterReadings(() => node.cluster));
+    watchCluster({ leadership: membership.options.leadership, logger });
+  }
   return { node, metrics, membership };
 }
 

@@ -6,9 +6,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +15,9 @@ import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PORT_SHOWN = '7400';
+const PORT_SHOWN = 7400;
+/** Each node has three ports in a row, ten after those of the one before. */
+const PORTS = [0, 1, 2, 10, 11, 12, 20, 21, 22];
 const LOG = 'npm-start.log';
 
 type Step = { readonly command: string; readonly shown: readonly string[] };
@@ -42,6 +43,9 @@ function patternOf(shown: readonly string[]): RegExp {
     if (line === '...') return '(?:.*\\n)*';
     const pattern = line
       .replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+      .replaceAll(/\b(leads|follows), pid \d+/g, '(leads|follows), pid \\d+')
+      .replaceAll(/node-\d leads/g, 'node-\\d leads')
+      .replaceAll(/kill -9 \d+/g, 'kill -9 \\d+')
       .replaceAll(/tr_[0-9a-f]{32}/g, 'tr_[0-9a-f]{32}')
       .replaceAll(/hk_[A-Za-z0-9_-]+/g, 'hk_[A-Za-z0-9_-]{32}')
       .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\\\.\d{3}Z/g, '\\d{4}-\\d\\d-\\d\\dT[0-9:.]{12}Z');
@@ -50,13 +54,25 @@ function patternOf(shown: readonly string[]): RegExp {
   return new RegExp(`^${lines.join('')}$`);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const listening = once(server, 'listening').then(
+    () => true,
+    () => false,
+  );
+  server.listen(port, '127.0.0.1');
+  const wasFree = await listening;
+  if (wasFree) await new Promise((resolve) => server.close(resolve));
+  return wasFree;
+}
+
+/** Below those that the system gives out by itself. */
+async function freeBase(): Promise<number> {
+  for (;;) {
+    const base = 10_000 + Math.floor(Math.random() * 20_000);
+    const free = await Promise.all(PORTS.map((offset) => isFree(base + offset)));
+    if (free.every(Boolean)) return base;
+  }
 }
 
 /** A shell that is told one command after the other and keeps its variables. */
@@ -83,7 +99,7 @@ class Shell {
     const shim = join(ROOT, 'bin', 'holdfast.js');
     this.#child.stdin?.write(
       `npx() { shift; node '${shim}' "$@" < /dev/null; }\n` +
-        `npm() { [ "$1" = ci ] || node '${shim}' up < /dev/null > ${LOG}; }\n`,
+        `npm() { [ "$1" = ci ] || exec node '${shim}' up --nodes 3 < /dev/null > ${LOG}; }\n`,
     );
   }
 
@@ -107,42 +123,30 @@ class Shell {
   }
 }
 
-async function runningPid(folder: string): Promise<number | undefined> {
-  const file = join(folder, 'holdfast-data', 'node.json');
-  if (!existsSync(file)) return undefined;
-  return (JSON.parse(await readFile(file, 'utf8')) as { readonly pid: number }).pid;
-}
-
-async function endNode(folder: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  const pid = await runningPid(folder);
-  if (pid === undefined) return;
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended already.
-  }
+/** The addresses that are shown, as those of the ports that were free. */
+function withPorts(text: string, base: number): string {
+  return PORTS.reduce(
+    (moved, offset) => moved.replaceAll(`:${PORT_SHOWN + offset}`, `:${base + offset}`),
+    text,
+  );
 }
 
 test("the README's first steps do what it says they do", async () => {
   await using folder = await TemporaryFolder.make();
-  const port = await freePort();
+  const base = await freeBase();
   const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
   const start = /^## Start$(.*?)^## /ms.exec(readme)?.[1] ?? '';
-  const steps = stepsOf(start.replaceAll(PORT_SHOWN, String(port)));
-  const shell = new Shell(folder.path, port);
+  const steps = stepsOf(withPorts(start, base));
+  const shell = new Shell(folder.path, base);
   const log = join(folder.path, LOG);
-  let starts = 0;
+  const logged = (pattern: RegExp) => async () =>
+    pattern.test(await readFile(log, 'utf8').catch(() => ''));
   try {
     for (const { command, shown } of steps) {
       if (command.startsWith('npm start')) {
         // In the first terminal it stays in the foreground; here all terminals are one shell.
         await shell.run('npm start &');
-        starts++;
-        if (shown.length === 0) continue;
-        await until(
-          async () => /Ctrl-C/.test(await readFile(log, 'utf8').catch(() => '')),
-          'the node to start',
-        );
+        await until(logged(/Ctrl-C/), 'the nodes to start');
         assert.match(await readFile(log, 'utf8'), patternOf(shown));
         continue;
       }
@@ -150,15 +154,16 @@ test("the README's first steps do what it says they do", async () => {
       assert.equal(exitCode, 0, `${command}\n${stdout}${shell.stderr}`);
       if (shown.length > 0) assert.match(stdout, patternOf(shown), command);
     }
-    assert.equal(starts, 2);
     assert.ok(steps.some(({ command }) => command.startsWith('kill -9 ')));
+    await until(logged(/node-\d, which led, ended: killed by SIGKILL/), 'the loss of the leader');
+    await until(logged(/node-\d is back/), 'the killed node to be back');
     const { stdout } = await shell.run('npx holdfast account get 2 --json');
     const account = JSON.parse(stdout) as { readonly credits_posted: string };
-    assert.equal(account.credits_posted, '2000', 'the second answer was no second payment');
-    await endNode(folder.path, 'SIGTERM');
-    await until(async () => (await runningPid(folder.path)) === undefined, 'the node to stop');
+    assert.equal(account.credits_posted, '2750', 'the second answer was no second payment');
+    assert.equal((await shell.run('kill $! && wait $!')).exitCode, 0);
+    assert.match(await readFile(log, 'utf8'), /All nodes are stopped/);
   } finally {
-    await endNode(folder.path, 'SIGKILL');
+    await shell.run('kill -9 $! 2>/dev/null');
     await shell.close();
   }
 });

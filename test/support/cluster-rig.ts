@@ -34,6 +34,8 @@ export type ClusterNode = {
   readonly peers: PeerNetwork;
   readonly coordinator: MemoryCoordinator;
   readonly halts: unknown[];
+  /** Those that it took, in order. */
+  readonly roles: string[];
   isDead: boolean;
 };
 
@@ -82,13 +84,14 @@ export class Cluster implements AsyncDisposable {
     const lines = this.lines.get(id) ?? [];
     this.lines.set(id, lines);
     const halts: unknown[] = [];
+    const roles: string[] = [];
     const node = new HoldfastNode({
       journal: options.journal ?? createJournal({ log: this.log }),
       clusterId: CLUSTER_ID,
       timeline: 1,
       clock: this.clock,
       entropy: { bytes: (count) => new Uint8Array(count).fill(++nonces) },
-      observer: SILENT,
+      observer: { ...SILENT, roleChanged: ({ to }) => roles.push(to) },
       intakeBounds: { commandsMax: 1000, bytesMax: 64 * 1024 * 1024 },
       groupCommitMs: 1,
       release: 'test',
@@ -101,7 +104,7 @@ export class Cluster implements AsyncDisposable {
       },
       onHalted: (error) => halts.push(error),
     });
-    const made = { id, node, leadership, peers, coordinator, halts, isDead: false };
+    const made = { id, node, leadership, peers, coordinator, halts, roles, isDead: false };
     this.nodes.set(id, made);
     await peers.open();
     return made;

@@ -24,9 +24,17 @@ export type RunNodes = {
   readonly count: string;
   readonly settings: { readonly [Name in SettingName]?: string | undefined };
   readonly json: boolean;
+  /** It ends with its standard input, as its nodes do. */
+  readonly supervised: boolean;
 };
 
-export async function runNodes({ io, count, settings, json }: RunNodes): Promise<number> {
+export async function runNodes({
+  io,
+  count,
+  settings,
+  json,
+  supervised,
+}: RunNodes): Promise<number> {
   const config = checkedConfig(io, settings);
   const nodes = portsOf(nodeCount(count), config.port);
   const folder = config.dataFolder;
@@ -42,10 +50,11 @@ export async function runNodes({ io, count, settings, json }: RunNodes): Promise
     drainMs: config.drainMs,
     events: { ...telling, startFailed: ({ name }, end) => failed.resolve({ name, end }) },
   });
-  const told = toldToStop(supervisor);
+  const told = toldToStop(supervisor, supervised);
   supervisor.start();
   const ending = await Promise.race([failed.promise, told]);
   await supervisor.stop();
+  if (supervised) process.stdin.destroy();
   if (ending !== undefined) return startFailure(ending, folder, json);
   telling.stopped();
   return 0;
@@ -105,7 +114,7 @@ function openLog(folder: string, name: string): number {
  * Resolves at the first SIGINT or SIGTERM; the second kills all nodes. SIGHUP goes on to the nodes
  * (they read their certificate again).
  */
-function toldToStop(supervisor: Supervisor): Promise<undefined> {
+function toldToStop(supervisor: Supervisor, supervised: boolean): Promise<undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   let toldAtMs: number | undefined;
   const onSignal = (): void => {
@@ -116,6 +125,10 @@ function toldToStop(supervisor: Supervisor): Promise<undefined> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  if (supervised) {
+    process.stdin.on('close', () => resolve(undefined));
+    process.stdin.resume();
+  }
   process.on('SIGHUP', () => supervisor.signal('SIGHUP'));
   return promise;
 }

@@ -104,7 +104,7 @@ function screen(children: readonly NodeChild[], { folder, key, ...place }: Place
     `  Data  ${folder}${place.isNew ? '   (new)' : ''}\n` +
     `  Logs  ${folder}/nodes/<name>/node.log\n\n` +
     `Every node takes payments, and they go on without the leader: kill -9 ${leader.pid}\n` +
-    `Ctrl-C stops all: whatever was admitted is answered first.\n\n`
+    `Ctrl-C stops all: whatever was admitted is answered first.\n`
   );
 }
 

@@ -202,7 +202,8 @@ class FileJournalDriver implements FileJournal {
     await addDirectory({ ...parts, ...how, signal }, path);
   }
 
-  async #openForWriting({ signal, from, depose }: JournalOpenOptions): Promise<JournalOpening> {
+  async #openForWriting(options: JournalOpenOptions): Promise<JournalOpening> {
+    const { signal, from, depose, isReadThrough } = options;
     const { fileSystem, log } = this.#settings;
     this.#roster = new Roster(this.#settings);
     this.#moving = Promise.resolve();
@@ -213,7 +214,14 @@ class FileJournalDriver implements FileJournal {
       return { directory, folder: discardedDirectoryOf(this.#settings, directory) };
     });
     const through = await discardedThrough(fileSystem, places);
-    const recovery = { fileSystem, directories, signal, from, discardedThrough: through };
+    const recovery = {
+      fileSystem,
+      directories,
+      signal,
+      from,
+      isReadThrough,
+      discardedThrough: through,
+    };
     const plan = await planRecovery(recovery);
     await this.#roster.writeWhereOld(directories);
     const moved = await finishDiscards(fileSystem, places, through);

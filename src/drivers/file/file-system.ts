@@ -43,13 +43,13 @@ export interface FileSystem {
   typeOf(directory: string): Promise<number>;
   /**
    * The write authority over the directory: held until released or until the process ends.
-   * `depose`: another process that has it is ended first.
+   * `depose`: another process that has it is ended first, if it says so.
    */
   lock(
     directory: string,
     waitMs: number,
     signal: AbortSignal,
-    depose?: boolean,
+    depose?: () => boolean,
   ): Promise<DirectoryLock>;
 }
 

@@ -24,34 +24,34 @@ export interface DirectoryLock {
   release(): Promise<void>;
 }
 
-/** `depose`: a holder that is there is ended first. Rejects with JOURNAL_LOCKED. */
+/** `depose`: a holder that is there is ended first, if it says so. Rejects with JOURNAL_LOCKED. */
 export async function acquireDirectoryLock(
   directory: string,
   waitMs: number,
   signal: AbortSignal,
-  depose = false,
+  depose?: () => boolean,
 ): Promise<DirectoryLock> {
   const startMs = performance.now();
   let patienceMs = waitMs;
   let retryMs = RETRY_MS_MIN;
-  let isDeposed = !depose;
+  let isDeposed = depose === undefined;
   for (;;) {
     signal.throwIfAborted();
     const database = tryLock(join(directory, LOCK_FILE));
     // The lock is free although its holder lives: the lock file was removed or replaced.
-    if (database !== undefined && (await isHolderAlive(directory))) database.close();
+    if (database !== undefined && isHolderAlive(directory)) database.close();
     else if (database !== undefined) {
-      await writeHolder(directory);
+      writeHolder(directory);
       return new SqliteLock(database, directory);
     }
     if (!isDeposed) {
       isDeposed = true;
-      const why = await endHolder(directory);
-      if (why !== undefined) throw await notDeposed(directory, why);
+      const why = depose?.() === true ? endHolder(directory) : 'was heard again';
+      if (why !== undefined) throw notDeposed(directory, why);
       patienceMs = Math.max(waitMs, DEPOSED_MS_MAX);
     }
     const waitedMs = performance.now() - startMs;
-    if (waitedMs >= patienceMs) throw await lockedError(directory, Math.round(waitedMs));
+    if (waitedMs >= patienceMs) throw lockedError(directory, Math.round(waitedMs));
     await sleep(retryMs, undefined, { signal });
     retryMs = Math.min(RETRY_MS_MAX, retryMs * 1.5);
   }
@@ -66,13 +66,15 @@ class SqliteLock implements DirectoryLock {
     this.#directory = directory;
   }
 
-  async release(): Promise<void> {
+  release(): Promise<void> {
     const database = this.#database;
-    if (database === undefined) return;
     this.#database = undefined;
-    // The note goes first: once the lock is free the file may be the next holder's.
-    await removeHolder(this.#directory);
-    database.close();
+    if (database !== undefined) {
+      // The note goes first: once the lock is free the file may be the next holder's.
+      removeHolder(this.#directory);
+      database.close();
+    }
+    return Promise.resolve();
   }
 }
 
@@ -94,8 +96,8 @@ function isBusy(error: unknown): boolean {
   return typeof error.errcode === 'number' && (error.errcode & 0xff) === SQLITE_BUSY;
 }
 
-async function lockedError(directory: string, waitedMs: number): Promise<OperationalError> {
-  const holder = await describeHolder(directory);
+function lockedError(directory: string, waitedMs: number): OperationalError {
+  const holder = describeHolder(directory);
   return new OperationalError('JOURNAL_LOCKED', {
     detail: `The journal in ${directory} is held by ${holder}; waited ${waitedMs} ms. Nothing was changed.`,
     wayOut:
@@ -103,10 +105,10 @@ async function lockedError(directory: string, waitedMs: number): Promise<Operati
   });
 }
 
-async function notDeposed(directory: string, why: string): Promise<OperationalError> {
-  const holder = await describeHolder(directory);
+function notDeposed(directory: string, why: string): OperationalError {
+  const holder = describeHolder(directory);
   return new OperationalError('JOURNAL_LOCKED', {
-    detail: `The journal in ${directory} is held by ${holder}, which is silent, and ${why}. Nothing was changed.`,
+    detail: `The journal in ${directory} is held by ${holder}, which was to be succeeded, but ${why}. Nothing was changed.`,
     wayOut: 'End that process where it runs; then another node leads. Never remove lock.sqlite.',
   });
 }

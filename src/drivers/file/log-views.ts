@@ -1,6 +1,7 @@
 // What readers see of the files: which directories a reader beside another process's writer may
 // believe, which segments are listed, and the discarded ones as a log of their own.
 
+import { dirname } from 'node:path';
 import { segmentsIn } from './discard.ts';
 import { listIfThere } from './file-system.ts';
 import { believedAmong } from './membership.ts';
@@ -27,8 +28,10 @@ export async function listedSegments(
   const { fileSystem } = settings;
   const [only, ...others] = await believedDirectories(settings);
   if (only !== undefined && others.length === 0) {
-    // A new cluster's first leader makes it: until then there is nothing to read.
-    return segmentsAmong(await listIfThere(fileSystem, only));
+    const names = await listIfThere(fileSystem, only);
+    // A new cluster's first leader makes the directory, in a folder that is there.
+    if (names.length === 0) await fileSystem.list(dirname(only));
+    return segmentsAmong(names);
   }
   return await segmentsIn(fileSystem, only === undefined ? others : [only, ...others]);
 }

@@ -57,7 +57,7 @@ export class Roster {
   }
 
   /** Locks what is there and decides who belongs; nothing but locks is written. */
-  async open(signal: AbortSignal, depose = false): Promise<Decision> {
+  async open(signal: AbortSignal, depose?: () => boolean): Promise<Decision> {
     const { directories, withoutDirectories, fileSystem } = this.#settings;
     const wanted = directories.filter((path) => !withoutDirectories.includes(path));
     const [only] = wanted;
@@ -84,7 +84,7 @@ export class Roster {
   }
 
   /** Takes the directory's lock; it must be there. */
-  async lock(path: string, signal: AbortSignal, depose = false): Promise<void> {
+  async lock(path: string, signal: AbortSignal, depose?: () => boolean): Promise<void> {
     const warning = await checkFileSystemType(this.#settings, path);
     if (warning !== undefined) this.warnings.push(warning);
     const { fileSystem, lockWaitMs } = this.#settings;
@@ -184,7 +184,11 @@ export class Roster {
   }
 
   /** Why it cannot be used. */
-  async #lockIfThere(path: string, signal: AbortSignal, depose: boolean): Promise<unknown> {
+  async #lockIfThere(
+    path: string,
+    signal: AbortSignal,
+    depose: (() => boolean) | undefined,
+  ): Promise<unknown> {
     try {
       await this.#settings.fileSystem.list(path);
       await this.lock(path, signal, depose);

@@ -57,7 +57,7 @@ export class Alone implements NodeLife {
     leading.abandon(new OperationalError('SHUTTING_DOWN'));
     // A drain can end by a halt; nobody takes a checkpoint of what has halted.
     if (stations.isHalted()) return;
-    await stations.checkpointing?.finish(untilMs - clock.monotonicMs());
+    await stations.checkpointing?.finish(Math.max(0, untilMs - clock.monotonicMs()));
   }
 
   async close(): Promise<void> {

@@ -29,5 +29,6 @@ export async function drainMember(parts: MemberParts, options: DrainOptions): Pr
   stations.become('draining', 'The node was asked to stop.');
   const emptied = stations.leading === undefined ? forwarder.drain() : stations.leading.drain();
   await Promise.race([emptied, clock.sleep(Math.max(0, untilMs - clock.monotonicMs()), signal)]);
-  if (!stations.isHalted()) await stations.checkpointing?.finish(untilMs - clock.monotonicMs());
+  if (!stations.isHalted())
+    await stations.checkpointing?.finish(Math.max(0, untilMs - clock.monotonicMs()));
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isOperationalError } from '../../base/errors.ts';
 import { findAccount } from '../../domain/queries.ts';
 import { CREATED, REFUSAL } from '../../domain/refusals.ts';
 import { Cluster } from '../../../test/support/cluster-rig.ts';
@@ -83,4 +84,39 @@ test('a leader hands over under load, follows, and leads again; no caller hears 
     ['one', 'two', 'one'],
   );
   assert.match(terms[1]!.reason, /hand-over from one/);
+});
+
+test('a leader that is stopped hands over first, and answers what it holds through the next', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  const two = await cluster.start('two');
+  await cluster.untilLevel();
+  const payments = Array.from({ length: 20 }, () => transfer({}, Date.now()));
+  const paid = payments.map((payment) => one.node.submit(pay(payment), FOREVER));
+  const stopped = one.node.stop(10_000);
+  assert.deepEqual(new Set(codesOf(await Promise.all(paid))), new Set([CREATED]));
+  await stopped;
+  one.isDead = true;
+  assert.equal(one.node.status().role, 'stopped');
+  assert.equal((await cluster.untilLed()).id, 'two');
+  assert.match(two.node.cluster!.terms(1)[0]!.reason, /hand-over from one/);
+  assert.equal(findAccount(two.node.state, BOB)?.creditsPosted, 100n);
+});
+
+test('a strong read at a standby sees what was acknowledged elsewhere', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  const two = await cluster.start('two');
+  for (let count = 1n; count <= 20n; count++) {
+    await one.node.submit(pay(transfer({}, Date.now())), FOREVER);
+    await two.node.catchUp({ isStrong: true, position: 0 }, FOREVER);
+    assert.equal(findAccount(two.node.state, BOB)?.creditsPosted, 5n * count);
+  }
+  const position = two.node.status().position + 1000;
+  const soon = AbortSignal.timeout(20);
+  await assert.rejects(two.node.catchUp({ isStrong: false, position }, soon), (error) =>
+    isOperationalError(error, 'CATCH_UP_TIMEOUT'),
+  );
 });

@@ -27,6 +27,9 @@ const ATTEMPT_LOST: ReadonlySet<string> = new Set([
   'CLOCK_JUMPED',
 ]);
 
+/** Before a node that is stopping is called again. */
+const DECLINED_MS = 200;
+
 export class Member implements NodeLife {
   readonly cluster: ClusterControl;
   readonly #parts: MemberParts;
@@ -102,7 +105,10 @@ export class Member implements NodeLife {
     await terms.load();
     await this.#standingBy.restore();
     for (;;) {
-      const call = await this.#standingBy.untilCalled(this.#called(signal));
+      const called = this.#called(signal);
+      // It can end while the books are built anew and nobody waits for it.
+      called.catch(() => undefined);
+      const call = await this.#standingBy.untilCalled(called);
       const taken = await this.#tryToLead(call);
       if (taken === undefined) continue;
       const end = await this.#lead(taken, call);
@@ -114,9 +120,16 @@ export class Member implements NodeLife {
     }
   }
 
+  /** One that is stopping leads no more, though it follows to answer what it holds. */
   async #called(signal: AbortSignal): Promise<Call> {
+    const { cluster, stations } = this.#parts;
     await this.#joined;
-    return await this.#parts.cluster.leadership.untilCalled(signal);
+    for (;;) {
+      const call = await cluster.leadership.untilCalled(signal);
+      if (stations.role !== 'draining') return call;
+      await cluster.leadership.resigned('This node is stopping.');
+      await stations.options.clock.sleep(DECLINED_MS, signal);
+    }
   }
 
   async #tryToLead(call: Call): Promise<TakenOver | undefined> {
@@ -128,6 +141,7 @@ export class Member implements NodeLife {
       return await takeOver({
         stations,
         call,
+        isSilent: () => cluster.leadership.leader() === undefined,
         head,
         clockGuard,
         node: cluster.id,

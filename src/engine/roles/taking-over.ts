@@ -15,6 +15,8 @@ import { recover } from './recovering.ts';
 export type TakingOver = {
   readonly stations: Stations;
   readonly call: Call;
+  /** No leader is heard at this moment either. */
+  readonly isSilent: () => boolean;
   /** This node's name. */
   readonly node: string;
   readonly head: AppliedHead | undefined;
@@ -29,7 +31,7 @@ export type TakenOver = { readonly rule: ReaderRule; readonly opened: StoredEntr
 
 /** The journal is closed. Rejects as `open`, `recover` and `openEpoch` do; it may be open then. */
 export async function takeOver(taking: TakingOver): Promise<TakenOver> {
-  const { stations, call, head, node, clockGuard, onApplied, onStep } = taking;
+  const { stations, call, isSilent, head, node, clockGuard, onApplied, onStep } = taking;
   const { journal, replica, history, options, ending } = stations;
   const { clusterId, timeline, clock, entropy, release } = options;
   const { signal } = ending;
@@ -42,8 +44,8 @@ export async function takeOver(taking: TakingOver): Promise<TakenOver> {
   };
   await journal.open({
     mode: 'write',
-    depose: call.depose,
-    ...(from === null ? {} : { from }),
+    ...(call.depose ? { depose: isSilent } : {}),
+    ...(from === null ? {} : { from, isReadThrough: true }),
     signal,
   });
   step('lock');

@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { isOperationalError } from '../../../src/base/errors.ts';
 import { createJournal } from '../../../src/drivers/file/driver.ts';
+import { until } from '../../support/until.ts';
 import { chainAfter, entryAfter, openingAfter, randomBody } from './entries.ts';
 import { DIRECTORY, journalOn } from './simulated-journal.ts';
 import { SimulatedFileSystem } from './simulated-file-system.ts';
@@ -258,6 +259,56 @@ void describe('the lock of the file journal', () => {
       await killed(child);
       await second.open(WRITE);
       await second.close();
+    } finally {
+      await killed(child);
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  void it('is taken from a frozen process by a successor that may end it', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'holdfast-lock-'));
+    const child = await spawnHolder(directory);
+    try {
+      child.kill('SIGSTOP');
+      const successor = createJournal({ directory, lockWaitMs: 0 });
+      const depose = { ...WRITE, depose: () => true };
+      // Until it has had the lock for a second it may be a successor itself, and is let live.
+      const deposing = async (): Promise<boolean> => {
+        try {
+          await successor.open(depose);
+          return true;
+        } catch (error) {
+          assert.ok(isOperationalError(error, 'JOURNAL_LOCKED'));
+          assert.match(error.detail, /for [0-9]+ ms only/);
+          return false;
+        }
+      };
+      await until(deposing, 'the holder to be ended');
+      if (child.signalCode === null) await once(child, 'exit');
+      assert.equal(child.signalCode, 'SIGKILL');
+      await successor.append(openingAfter(undefined, 'a'));
+      await successor.close();
+    } finally {
+      await killed(child);
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  void it('is left to a process of another namespace, or one that is not certainly the holder', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'holdfast-lock-'));
+    const child = await spawnHolder(directory);
+    const path = join(directory, 'lock-holder.json');
+    try {
+      const note = JSON.parse(await readFile(path, 'utf8'));
+      for (const change of [{ namespace: 'pid:[1]' }, { namespace: '' }, { startTime: null }]) {
+        await writeFile(path, JSON.stringify({ ...note, sinceMs: 1, ...change }));
+        const successor = createJournal({ directory, lockWaitMs: 0 });
+        await assert.rejects(
+          successor.open({ ...WRITE, depose: () => true }),
+          hasCode('JOURNAL_LOCKED'),
+        );
+        assert.equal(child.signalCode, null);
+      }
     } finally {
       await killed(child);
       await rm(directory, { recursive: true, force: true });
