@@ -71,12 +71,13 @@ function checkedConfig(io: Io, settings: RunNodes['settings']): Config {
   const config = loadConfig(settings, io.environment);
   const { node, binaryPort, peerPort } = settings;
   const { HOLDFAST_NODE, HOLDFAST_BINARY_PORT, HOLDFAST_PEER_PORT } = io.environment;
-  const flags = [node, binaryPort, peerPort];
+  const flags = [node, binaryPort, peerPort, io.environment['HOLDFAST_PEER_ADDRESS']];
   const given = [...flags, HOLDFAST_NODE, HOLDFAST_BINARY_PORT, HOLDFAST_PEER_PORT];
   if (given.every((value) => value === undefined || value === '')) return config;
   throw usageFailure(
     'A name, a binary port and a peer port (also as HOLDFAST_NODE, HOLDFAST_BINARY_PORT, ' +
-      'HOLDFAST_PEER_PORT) are one node’s; with --nodes they follow from --port.',
+      'HOLDFAST_PEER_PORT) and HOLDFAST_PEER_ADDRESS are one node’s; with --nodes they follow ' +
+      'from --port.',
     `Node i of them has port + ${PORTS_STEP} (i - 1), and the two after it.`,
   );
 }

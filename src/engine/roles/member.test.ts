@@ -50,6 +50,18 @@ test('a killed leader is followed by another one, and what it acknowledged is th
   assert.equal(findAccount(standby!.node.state, BOB)?.creditsPosted, 10n);
 });
 
+test('what a standby held happens when it leads itself, although nothing else arrives', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  const two = await cluster.start('two');
+  await cluster.untilLevel();
+  cluster.kill(one);
+  const held = two.node.submit(pay(transfer({}, Date.now())), AbortSignal.timeout(10_000));
+  assert.deepEqual(codesOf([await held]), [CREATED]);
+  assert.equal(two.node.status().role, 'leading');
+});
+
 test('a leader hands over under load, follows, and leads again; no caller hears of it', async () => {
   await using cluster = new Cluster();
   const one = await cluster.start('one');
