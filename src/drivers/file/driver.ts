@@ -45,6 +45,9 @@ import {
 /** How often a reader beside another process's writer looks again. */
 const POLL_MS = 20;
 
+/** A reason of its own: without one each look would make an exception with its stack. */
+const OVER = new Error('The wait is over.');
+
 /** What the file driver offers besides the port. */
 export interface FileJournal extends Journal {
   /**
@@ -382,7 +385,7 @@ class FileJournalDriver implements FileJournal {
       }
     });
     await woken;
-    stop.abort();
+    stop.abort(OVER);
   }
 
   #wake(): void {

@@ -25,11 +25,15 @@ export type CursorStep =
 
 const CHUNK_BYTES_MIN = 64 * 1024;
 const CHUNK_BYTES_MAX = 2 * 1024 * 1024;
+const PROBE_BYTES = DIGEST_BYTES;
 
 export class EntryCursor {
   readonly #file: OpenFile;
   #byteOffset: number;
   #chunkBytes = CHUNK_BYTES_MIN;
+  /** Where it stopped last there was nothing at all yet, and why that is no entry. */
+  #blank: CursorFault | undefined;
+  readonly #probe = new Uint8Array(PROBE_BYTES);
 
   constructor(file: OpenFile, byteOffset: number) {
     this.#file = file;
@@ -46,6 +50,11 @@ export class EntryCursor {
    * be asked again: it looks at the same place anew, since a live writer may have filled it.
    */
   async next(limit: number = Number.MAX_SAFE_INTEGER): Promise<CursorStep> {
+    // Who follows an idle journal looks many times a second: that must not cost a chunk each time.
+    if (this.#blank !== undefined && (await this.#isBlank(limit))) {
+      return { kind: 'stop', byteOffset: this.#byteOffset, fault: this.#blank };
+    }
+    this.#blank = undefined;
     for (;;) {
       const wanted = Math.min(limit - this.#byteOffset, this.#chunkBytes);
       // A fresh buffer for each chunk: entries are views into it, 8-byte aligned.
@@ -60,11 +69,24 @@ export class EntryCursor {
       }
       const needsMore = parsed.fault === 'short' && isWhole && this.#chunkBytes < CHUNK_BYTES_MAX;
       if (!needsMore) {
+        const isBlank = isAllZero(chunk.subarray(0, Math.min(count, PROBE_BYTES)));
+        this.#blank = isBlank ? parsed.fault : undefined;
         return { kind: 'stop', byteOffset: this.#byteOffset, fault: parsed.fault };
       }
       this.#chunkBytes = CHUNK_BYTES_MAX;
     }
   }
+
+  /** An entry begins with its digest, which is not zero. */
+  async #isBlank(limit: number): Promise<boolean> {
+    if (limit - this.#byteOffset < PROBE_BYTES) return false;
+    const count = await this.#file.read(this.#probe, this.#byteOffset);
+    return isAllZero(this.#probe.subarray(0, count));
+  }
+}
+
+function isAllZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
 }
 
 type ParsedChunk = {

@@ -8,12 +8,20 @@ export function createClock(): Clock {
     // not. Milliseconds are enough: the sequencer makes every stamp unique.
     nowNs: () => BigInt(Date.now()) * 1_000_000n,
     monotonicMs: () => performance.now(),
-    sleep: (ms, signal) => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      if (signal.aborted) return Promise.resolve();
-      const timer = setTimeout(resolve, ms);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-      return promise.finally(() => clearTimeout(timer));
-    },
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted) {
+          resolve();
+          return;
+        }
+        // Signals live as long as the node: what is over leaves nothing behind on them.
+        const done = (): void => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          resolve();
+        };
+        const timer = setTimeout(done, ms);
+        signal.addEventListener('abort', done);
+      }),
   };
 }
