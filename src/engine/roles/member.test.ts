@@ -62,6 +62,23 @@ test('what a standby held happens when it leads itself, although nothing else ar
   assert.equal(two.node.status().role, 'leading');
 });
 
+test('the others hear that the journal of the leader is full', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  const two = await cluster.start('two');
+  for (let attempt = 0; attempt < 1000; attempt++) cluster.log.planNext({ kind: 'full' });
+  await assert.rejects(one.node.submit(pay(transfer({}, Date.now())), FOREVER), (error) =>
+    isOperationalError(error, 'JOURNAL_FULL'),
+  );
+  for (const { node } of [one, two]) {
+    await until(() => {
+      const members = node.cluster?.view().members ?? [];
+      return members.some(({ id, state }) => id === 'one' && state?.impediment === 'JOURNAL_FULL');
+    }, 'the impediment to be known');
+  }
+});
+
 test('a leader hands over under load, follows, and leads again; no caller hears of it', async () => {
   await using cluster = new Cluster();
   const one = await cluster.start('one');

@@ -27,7 +27,7 @@ const ALONE: Readonly<Record<string, Scenario>> = { ...KILLS, ...CUTS, ...DISKS 
 const SCENARIOS: Readonly<Record<string, Scenario>> = { ...ALONE, ...ZOOKEEPERS };
 const FINDINGS_SHOWN_MAX = 20;
 /** With --short. */
-const SHORT_ROUNDS_MAX = 4;
+const SHORT_ROUNDS_MAX = 3;
 const SHORT_LASTS_MS = 10_000;
 
 type Values = {
