@@ -59,13 +59,15 @@ export class DemoCluster implements AsyncDisposable {
   constructor({ folder, nodes, settings, onEvent }: ClusterOptions) {
     this.#onEvent = onEvent;
     mkdirSync(folder, { recursive: true });
-    const parameters = ['up', '--nodes', String(nodes), '--port', '0', '--data', folder, '--json'];
+    const parameters = ['up', '--nodes', String(nodes), '--port', '0', '--data', folder];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HOLDFAST_'));
     const env = { ...Object.fromEntries(inherited), ...settings };
-    this.#child = spawn(process.execPath, [SHIM, ...parameters], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    this.#child = spawn(process.execPath, [SHIM, ...parameters, '--json', '--supervised'], {
+      // It ends with this process, whatever happens to it.
+      stdio: ['pipe', 'pipe', 'pipe'],
       env,
     });
+    this.#child.stdin?.on('error', () => undefined);
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#heard(line));
     const log = createWriteStream(join(folder, 'demo.log'), { flags: 'a' });
     this.#child.once('close', () => log.end());

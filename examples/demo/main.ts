@@ -14,6 +14,7 @@
 //
 // Exit: 0 nothing lost, doubled or failed; 1 otherwise; 2 wrong usage.
 
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,6 +90,11 @@ async function main(parameters: readonly string[]): Promise<number> {
     settings: settingsOf(values),
   };
   const folder = values.data ?? (await mkdtemp(join(tmpdir(), 'holdfast-demo-')));
+  // Its nodes end with it; what they wrote goes too.
+  process.once('SIGINT', () => {
+    if (values.data === undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+    process.exit(130);
+  });
   const screen = new Screen(values.json ? process.stderr : process.stdout);
   try {
     const report: Report = await runDemo({ ...options, folder, screen });

@@ -4,7 +4,7 @@ import { pausesOf, percentile } from './pauses.ts';
 
 test('a pause is the longest time between two answers from a blow to the next one', () => {
   const answered = [1, 2, 3, 53, 54, 60, 61, 161, 162];
-  assert.deepEqual(pausesOf(answered, [3.5, 100]), [100, 100]);
+  assert.deepEqual(pausesOf(answered, [3.5, 100]), [50, 100]);
   assert.deepEqual(pausesOf(answered, [3.5, 60.5]), [50, 100]);
   assert.deepEqual(pausesOf(answered, [0.5]), [100]);
   assert.deepEqual(pausesOf([], [1]), [0]);

@@ -1,5 +1,6 @@
 // How long payments paused around each blow: the longest time between two acknowledgements, over
-// all clients, that ends after the blow and begins before the next one.
+// all clients, that ends after the blow and before the next one (what the next one cuts into is its
+// own).
 
 /** `answered`, `blows`: rising, of one clock. A pause that never ended is not seen. */
 export function pausesOf(answered: readonly number[], blows: readonly number[]): number[] {
@@ -8,7 +9,7 @@ export function pausesOf(answered: readonly number[], blows: readonly number[]):
     let longest = 0;
     for (let i = firstAfter(answered, blow); i < answered.length; i++) {
       const before = answered[i - 1] ?? blow;
-      if (before >= next) break;
+      if (answered[i]! > next) break;
       longest = Math.max(longest, answered[i]! - before);
     }
     return longest;

@@ -45,6 +45,7 @@ export type Report = {
 /** After a blow all is well again for so long before the next one. */
 const CALM_MS_MIN = 1000;
 const WARM_UP_MS = 2000;
+const HAND_OVER_TRIES = 10;
 
 export async function runDemo(options: DemoOptions): Promise<Report> {
   const { folder, nodes, settings, screen } = options;
@@ -56,7 +57,7 @@ export async function runDemo(options: DemoOptions): Promise<Report> {
   const payments = new Payments(payersOf(cluster.nodes, key, options.door), options.ratePerSecond);
   const startMs = performance.now();
   payments.start();
-  const ticker = setInterval(() => tick(payments, screen), 1000);
+  const ticker = new Ticker(payments, screen);
   const blows: number[] = [];
   try {
     await sleep(WARM_UP_MS);
@@ -64,7 +65,7 @@ export async function runDemo(options: DemoOptions): Promise<Report> {
     const restMs = options.seconds * 1000 - (performance.now() - startMs);
     await sleep(Math.max(CALM_MS_MIN, restMs));
   } finally {
-    clearInterval(ticker);
+    ticker.stop();
     await payments.stop();
   }
   const seconds = (performance.now() - startMs) / 1000;
@@ -93,8 +94,8 @@ async function strike(options: DemoOptions, striking: Striking): Promise<void> {
     const waitMs = Math.max(CALM_MS_MIN, dueMs - performance.now()) + Math.random() * 200;
     await sleep(waitMs);
     const count = `${blow + 1} of ${options.blows}`;
-    blows.push(performance.now());
     if (options.blow === 'kill') {
+      blows.push(performance.now());
       const { node, pid } = await cluster.killLeader();
       options.screen.line(`kill ${count}: ${node} (pid ${pid}), which leads`);
       await cluster.leaderAfter(epoch);
@@ -103,15 +104,27 @@ async function strike(options: DemoOptions, striking: Striking): Promise<void> {
   await cluster.settled();
 }
 
-async function handOver(options: DemoOptions, { cluster, key }: Striking, count: string) {
-  const { node, epoch } = await cluster.settled();
-  const target = cluster.nodes.filter((other) => other !== node)[epoch % (options.nodes - 1)]!;
-  await using client = createClient({ url: node.url, key, deadlineMs: 30_000 });
-  const done = await client.cluster.switchover(target.node);
-  options.screen.line(
-    `hand-over ${count}: ${node.node} to ${target.node}, ${JSON.stringify(done)}`,
-  );
-  await cluster.leaderAfter(epoch);
+/** Refused while somebody is too far behind, for instance: then it is asked again. */
+async function handOver(options: DemoOptions, striking: Striking, count: string): Promise<void> {
+  const { cluster, key, blows } = striking;
+  for (let attempt = 1; ; attempt++) {
+    const { node, epoch } = await cluster.settled();
+    const target = cluster.nodes.filter((other) => other !== node)[epoch % (options.nodes - 1)]!;
+    await using client = createClient({ url: node.url, key, deadlineMs: 30_000 });
+    const askedMs = performance.now();
+    try {
+      const { took_ms: tookMs } = await client.cluster.switchover(target.node);
+      blows.push(askedMs);
+      const took = `${Math.round(Number(tookMs))} ms by the nodes' clocks`;
+      options.screen.line(`hand-over ${count}: ${node.node} to ${target.node}, ${took}`);
+      await cluster.leaderAfter(epoch);
+      return;
+    } catch (error) {
+      if (attempt === HAND_OVER_TRIES) throw error;
+      options.screen.line(`hand-over ${count} is asked again: ${String(error)}`);
+      await sleep(CALM_MS_MIN);
+    }
+  }
 }
 
 function tell(event: ClusterEvent, screen: Screen): void {
@@ -125,23 +138,40 @@ function tell(event: ClusterEvent, screen: Screen): void {
   }
 }
 
-let toldCount = 0;
-let toldMs = performance.now();
+/** A line each second. */
+class Ticker {
+  readonly #payments: Payments;
+  readonly #screen: Screen;
+  readonly #timer: NodeJS.Timeout;
+  #toldCount = 0;
+  #toldMs = performance.now();
 
-function tick({ answeredMs, acknowledged, unknown, waiting, errors }: Payments, screen: Screen) {
-  const nowMs = performance.now();
-  const rate = ((answeredMs.length - toldCount) * 1000) / (nowMs - toldMs);
-  let gapMs = 0;
-  for (let i = Math.max(1, toldCount); i < answeredMs.length; i++) {
-    gapMs = Math.max(gapMs, answeredMs[i]! - answeredMs[i - 1]!);
+  constructor(payments: Payments, screen: Screen) {
+    this.#payments = payments;
+    this.#screen = screen;
+    this.#timer = setInterval(() => this.#tick(), 1000);
   }
-  toldCount = answeredMs.length;
-  toldMs = nowMs;
-  const failed = [...errors.values()].reduce((sum, count) => sum + count, 0);
-  screen.line(
-    `${Math.round(rate)}/s  ${acknowledged.size} acknowledged, ${waiting.size} waiting, ` +
-      `${unknown.size} unknown, ${failed} errors, longest pause ${gapMs.toFixed(0)} ms`,
-  );
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    const { answeredMs, acknowledged, unknown, waiting, errors } = this.#payments;
+    const nowMs = performance.now();
+    const rate = ((answeredMs.length - this.#toldCount) * 1000) / (nowMs - this.#toldMs);
+    let gapMs = 0;
+    for (let i = Math.max(1, this.#toldCount); i < answeredMs.length; i++) {
+      gapMs = Math.max(gapMs, answeredMs[i]! - answeredMs[i - 1]!);
+    }
+    this.#toldCount = answeredMs.length;
+    this.#toldMs = nowMs;
+    const failed = [...errors.values()].reduce((sum, count) => sum + count, 0);
+    this.#screen.line(
+      `${Math.round(rate)}/s  ${acknowledged.size} acknowledged, ${waiting.size} waiting, ` +
+        `${unknown.size} unknown, ${failed} errors, longest pause ${gapMs.toFixed(0)} ms`,
+    );
+  }
 }
 
 type Ending = {

@@ -4,7 +4,14 @@
 
 import { assert } from '../base/assert.ts';
 import { OperationalError } from '../base/errors.ts';
-import type { Call, ClusterView, Leadership, LeaderSeen, SwitchoverDone } from './contract.ts';
+import type {
+  Call,
+  ClusterView,
+  Leadership,
+  LeaderSeen,
+  Peer,
+  SwitchoverDone,
+} from './contract.ts';
 import { Bell } from './leadership/bell.ts';
 import { Candidacy } from './leadership/candidacy.ts';
 import { Challenge } from './leadership/challenge.ts';
@@ -36,6 +43,8 @@ class ClusterLeadership implements Leadership {
   readonly #handOver: HandOver;
   readonly #candidacy: Candidacy;
   readonly #listeners = new Set<() => void>();
+  /** What each peer said last that others may act on. */
+  readonly #said = new Map<string, string>();
   readonly #end = new AbortController();
   /** Of the present term: ends what is done in the background for it. */
   #term = new AbortController();
@@ -84,7 +93,7 @@ class ClusterLeadership implements Leadership {
       peers.subscribe((peer) => {
         hearing.hear(peer);
         if (peer.state !== undefined) pausing.hear(peer.state.pause);
-        this.#changed();
+        this.#heard(peer);
       }),
     );
   }
@@ -271,6 +280,20 @@ class ClusterLeadership implements Leadership {
     const role = this.#handOver.isGiven ? 'draining' : report.role;
     const clockNs = clock.nowNs().toString();
     peers.tell({ ...report, role, clockNs, release, pause: this.#pausing.now });
+  }
+
+  /**
+   * Most states, thousands a second beside a busy leader, only say how far somebody is: no decision
+   * hangs on that but a hand-over's, which looks by itself.
+   */
+  #heard({ id, isLinked, state }: Peer): void {
+    const said = `${isLinked} ${state?.role} ${state?.epoch} ${state?.impediment}`;
+    if (this.#said.get(id) !== said) {
+      this.#said.set(id, said);
+      this.#changed();
+      return;
+    }
+    for (const listener of this.#listeners) listener();
   }
 
   #changed(): void {

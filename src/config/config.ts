@@ -98,6 +98,11 @@ export const SETTINGS = {
     { min: 0, max: 65_535 },
     'port of the channel between nodes; 0 = any free one, which is the default where the port is 0',
   ),
+  peerAddress: text(
+    'HOLDFAST_PEER_ADDRESS',
+    '',
+    'host:port at which the other nodes reach this one; none = where it listens',
+  ),
   coordinator: oneOf(
     'HOLDFAST_COORDINATOR',
     'local',

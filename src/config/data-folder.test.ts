@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOperationalError } from '../base/errors.ts';
 import {
+  leaderFile,
   namedNodes,
   noteJournalBegun,
   openDataFolder,
@@ -134,6 +135,12 @@ test('whoever runs is found by what he noted, the one alone first; the dead are 
     writeRunningNode(nodeFolder, { ...note, node: name, pid });
   }
   assert.deepEqual(runningNodes(folder), [{ ...note, node: 'node-2' }]);
+  const third = { ...note, node: 'node-3', pid: process.ppid };
+  writeRunningNode(openDataFolder(folder, { node: 'node-3' }).nodeFolder, third);
+  assert.deepEqual(runningNodes(folder), [{ ...note, node: 'node-2' }, third]);
+  await writeFile(leaderFile(folder), JSON.stringify({ ...third, epoch: 3 }));
+  assert.deepEqual(runningNodes(folder), [third, { ...note, node: 'node-2' }]);
+  await rm(join(folder, 'nodes', 'node-3'), { recursive: true });
   writeRunningNode(folder, note);
   await writeFile(join(folder, 'nodes', 'node-2', 'node.json'), '{}');
   assert.deepEqual(runningNodes(folder), [note]);

@@ -246,14 +246,25 @@ export function namedNodes(folder: string): string[] {
 
 /**
  * What nodes of this folder noted of themselves and whose process is there, as far as this process
- * sees: the one that runs alone first. A killed node's note stays until its successor writes one.
+ * sees: the one that runs alone first, then who led last. A killed node's note stays until its
+ * successor writes one.
  */
 export function runningNodes(folder: string): RunningNode[] {
   const folders = [folder, ...namedNodes(folder).map((name) => join(folder, 'nodes', name))];
-  return folders.flatMap((nodeFolder) => {
+  const running = folders.flatMap((nodeFolder) => {
     const note = readNote(join(nodeFolder, 'node.json'));
     return note !== undefined && isThere(note.pid) ? [note] : [];
   });
+  const leader = readNote(leaderFile(folder))?.pid;
+  return [
+    ...running.filter(({ pid, node }) => node === undefined || pid === leader),
+    ...running.filter(({ pid, node }) => node !== undefined && pid !== leader),
+  ];
+}
+
+/** Where whoever begins to lead notes himself as he does in node.json. */
+export function leaderFile(folder: string): string {
+  return join(folder, 'leader.json');
 }
 
 function readNote(file: string): RunningNode | undefined {

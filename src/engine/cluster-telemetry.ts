@@ -63,7 +63,7 @@ export function clusterReadings(cluster: () => ClusterControl | undefined): Read
 }
 
 /** Changes come with every durable entry of the leader; so often at most they are looked at. */
-const LOOK_MS = 10;
+const LOOK_MS = 50;
 
 export type ClusterWatchOptions = {
   readonly leadership: Pick<Leadership, 'view' | 'subscribe'>;

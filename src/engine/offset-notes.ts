@@ -38,7 +38,6 @@ export class OffsetNotes {
       bounds: () => inner.bounds(),
       discardThrough: (position) => inner.discardThrough(position),
       readDiscarded: (signal) => inner.readDiscarded(signal),
-      look: () => inner.look?.(),
       close: () => inner.close(),
     };
   }

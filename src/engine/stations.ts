@@ -194,7 +194,7 @@ export class Stations {
   takeMemoryAhead(): void {
     if (this.options.memoryAhead !== true || this.ending.signal.aborted) return;
     this.#memory?.stop();
-    this.#memory = new MemoryAhead(this.replica.state);
+    this.#memory = new MemoryAhead(this.replica.state, this.history);
     this.#memory.look();
   }
 

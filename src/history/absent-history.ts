@@ -30,6 +30,10 @@ export class AbsentHistory implements NodeHistory {
 
   settle(): void {}
 
+  takeAhead(): boolean {
+    return false;
+  }
+
   untilRoom(): Promise<void> {
     return Promise.resolve();
   }

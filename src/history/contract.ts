@@ -93,6 +93,12 @@ export interface NodeHistory extends History {
   readonly hasRoom: boolean;
   untilRoom(): Promise<void>;
 
+  /**
+   * Takes some of the memory for what will be fed, for less than a millisecond; returns whether
+   * more is left.
+   */
+  takeAhead(): boolean;
+
   /** Some of what was fed was wrong (a sentence): `settle` discards all. */
   doubt(why: string): void;
 

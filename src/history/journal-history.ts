@@ -19,6 +19,7 @@ import {
 } from './contract.ts';
 import { emptyFolder } from './files.ts';
 import { foreignTo } from './foreign.ts';
+import { incompleteError } from './incomplete.ts';
 import { KnownRuns } from './known-runs.ts';
 import { NONE, RUN_TRANSFERS } from './layout.ts';
 import {
@@ -133,6 +134,10 @@ export class JournalHistory implements NodeHistory {
 
   async untilRoom(): Promise<void> {
     await this.#gate.untilOpen();
+  }
+
+  takeAhead(): boolean {
+    return this.#isOpen && !this.#isClosed && this.#feed.takeAhead();
   }
 
   doubt(why: string): void {
@@ -590,11 +595,4 @@ export class JournalHistory implements NodeHistory {
       this.#feed.beginAt(ledger.transfersAccepted, lastTimeNs + 1n);
     }
   }
-}
-
-function incompleteError(why: string): OperationalError {
-  return new OperationalError('HISTORY_INCOMPLETE', {
-    detail: `The history of this node cannot answer: ${why.replace(/\.$/, '')}.`,
-    wayOut: 'Ask again later, or another node.',
-  });
 }

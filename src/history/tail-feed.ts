@@ -13,6 +13,9 @@ import type { SharedPart } from './messages.ts';
 
 /** Memory of the pool: chunks of four runs of the usual size. */
 export const POOL_TRANSFERS = 2 ** 21;
+/** Memory taken ahead in one turn of the event loop, and how far apart its pages are at least. */
+const SLICE_BYTES = 2 ** 20;
+const MEMORY_PAGE_BYTES = 4096;
 /** What may still be applied after the numbering has stopped: entries in flight, and a few more. */
 const IN_FLIGHT_TRANSFERS = 12 * 8192;
 
@@ -41,6 +44,8 @@ export class TailFeed {
   readonly #events: FeedEvents;
   readonly #free: SharedArrayBuffer[] = [];
   #made = 0;
+  /** Being taken ahead, touched up to a place; not among those that were made. */
+  #ahead: { readonly bytes: Uint8Array<SharedArrayBuffer>; touched: number } | undefined;
   parts: Part[] = [];
   /** The number of the next transfer to take in. */
   next = 0;
@@ -60,6 +65,26 @@ export class TailFeed {
     const chunks = this.#free.length + this.#chunksMax - this.#made;
     const enough = Math.min(IN_FLIGHT_TRANSFERS, (this.#chunksMax * this.#size) / 2);
     return here + chunks * this.#size >= enough;
+  }
+
+  /** Takes a slice of the pool's memory before it is needed; false = all of it is there. */
+  takeAhead(): boolean {
+    if (this.#made >= this.#chunksMax) {
+      this.#ahead = undefined;
+      return false;
+    }
+    this.#ahead ??= { bytes: new Uint8Array(this.#newBuffer()), touched: 0 };
+    const { bytes, touched } = this.#ahead;
+    const end = Math.min(touched + SLICE_BYTES, bytes.length);
+    // New memory is zero already; a page of it is there when something has been written to it.
+    for (let at = touched; at < end; at += MEMORY_PAGE_BYTES) bytes[at] = 0;
+    this.#ahead.touched = end;
+    if (end === bytes.length) {
+      this.#free.push(bytes.buffer);
+      this.#made += 1;
+      this.#ahead = undefined;
+    }
+    return true;
   }
 
   /** Parts that a writer has read from its files. */
@@ -148,6 +173,12 @@ export class TailFeed {
     const free = this.#free.pop();
     if (free !== undefined || this.#made >= this.#chunksMax) return free;
     this.#made += 1;
+    const begun = this.#ahead?.bytes.buffer;
+    this.#ahead = undefined;
+    return begun ?? this.#newBuffer();
+  }
+
+  #newBuffer(): SharedArrayBuffer {
     return new SharedArrayBuffer(chunkBytes(this.#size));
   }
 }

@@ -2,8 +2,7 @@
 // file in its folder for the command line.
 
 import { rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type DataFolder, writeRunningNode } from '../config/data-folder.ts';
+import { type DataFolder, leaderFile, writeRunningNode } from '../config/data-folder.ts';
 import type { NodeStatus } from '../engine/contract.ts';
 import type { EngineObserver, RoleChange } from '../engine/observer.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -54,7 +53,7 @@ type LeaderNote = RunningNote & { readonly epoch: number };
  */
 export async function noteLeader(note: LeaderNote): Promise<void> {
   const { logger, folder, name, urls, epoch } = note;
-  const file = join(folder.folder, 'leader.json');
+  const file = leaderFile(folder.folder);
   const content = JSON.stringify({ node: name, ...urls, pid: process.pid, epoch });
   try {
     await writeFile(`${file}.${name}`, `${content}\n`);

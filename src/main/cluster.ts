@@ -77,7 +77,8 @@ export async function createMembership(parts: ClusterParts): Promise<ClusterMemb
     options: { id, leadership, peers, terms: termLinesIn(folder.nodeFolder) },
     listen: async (found) => {
       urls = found;
-      peer = await peers.open();
+      const listening = await peers.open();
+      peer = config.peerAddress === '' ? listening : config.peerAddress;
       return peer;
     },
   };

@@ -47,8 +47,9 @@ export async function lockNamedNode(
 export async function lockAlone(folder: DataFolder, waitMs: number): Promise<HeldLock> {
   const own = new KernelLock(aloneFile(folder.folder));
   if (!(await isTaken(own, waitMs))) {
+    const holders = (await own.holders().catch(() => [])).join(', ') || 'of unknown number';
     throw new OperationalError('JOURNAL_LOCKED', {
-      detail: `Another process runs on ${folder.folder}; waited ${waitMs} ms. Nothing was changed.`,
+      detail: `${folder.folder} is held by process ${holders}; waited ${waitMs} ms. Nothing was changed.`,
       wayOut: 'Stop that process, or start this node on another data folder.',
     });
   }

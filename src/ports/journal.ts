@@ -78,6 +78,11 @@ export type JournalOpenOptions = {
    */
   readonly from?: EngineOffset;
   /**
+   * The caller has just read the journal through `from`: what stands before it need not be looked
+   * at again even where a driver otherwise would (the rest of the same file).
+   */
+  readonly isReadThrough?: boolean;
+  /**
    * With `write`: whoever has the write authority is silent, and the caller is to succeed him. A
    * driver that can puts him out of action first (ends a frozen process on this machine; his number
    * and start time checked) instead of waiting for him; one that cannot says so in its refusal. It

@@ -98,6 +98,8 @@ export class Checkpointer {
   #hasher: ChunkHasher | undefined;
   /** Counts checkpoints begun: it tells which unchanged chunks have their turn. */
   #round = 0;
+  /** Memory for chunks that nobody uses now; the next checkpoint takes it. */
+  readonly #free: SharedArrayBuffer[] = [];
   #last: number;
   #taking: Promise<CheckpointTaken> | undefined;
 
@@ -152,7 +154,10 @@ export class Checkpointer {
     const { place } = replica;
     const { transfersAccepted } = replica.state.ledger;
     const { store } = this.#options;
-    const sweep = new Sweep({ store, clock, hasher: this.#hasher, capture }, signal);
+    const sweep = new Sweep(
+      { store, clock, hasher: this.#hasher, capture, free: this.#free },
+      signal,
+    );
     sweep.longestSliceMs = clock.monotonicMs() - startedMs;
     try {
       const written = await sweep.run(CHUNKS_UNDER_WAY[pace]);
@@ -254,6 +259,7 @@ type SweepParts = {
   readonly clock: Clock;
   readonly hasher: ChunkHasher;
   readonly capture: Capture;
+  readonly free: SharedArrayBuffer[];
 };
 
 /** Copies the changed chunks of one capture, one after the other, and puts them into the store. */
@@ -262,8 +268,6 @@ class Sweep {
   readonly #failing = new AbortController();
   /** Aborted from outside, or because one of the lanes has failed. */
   readonly #signal: AbortSignal;
-  /** Memory that nobody uses now. */
-  readonly #free: ArrayBuffer[] = [];
   readonly #written: Digests = new Map();
   /** Digests put already: two equal chunks are one file. */
   readonly #put = new Set<string>();
@@ -289,27 +293,28 @@ class Sweep {
 
   /** One chunk after the other, until none is left. */
   async #lane(): Promise<void> {
-    const { hasher, store } = this.#parts;
+    const { hasher, store, free } = this.#parts;
     for (;;) {
       await turn();
       this.#signal.throwIfAborted();
-      const memory = this.#free.pop() ?? new ArrayBuffer(CAPTURED_CHUNK_BYTES_MAX);
+      const memory = free.pop() ?? new SharedArrayBuffer(CAPTURED_CHUNK_BYTES_MAX);
       const chunk = this.#slice(memory);
-      if (chunk === undefined) return;
-      const hashed = await hasher.hash(memory, chunk.bytes);
-      this.#signal.throwIfAborted();
-      this.#written.set(nameOf(chunk), hashed.digest);
-      if (!this.#put.has(hashed.digest)) {
-        this.#put.add(hashed.digest);
-        const bytes = new Uint8Array(hashed.memory, 0, chunk.bytes);
-        await store.putChunk(hashed.digest, bytes);
-        this.bytesWritten += chunk.bytes;
+      if (chunk !== undefined) {
+        const digest = await hasher.hash(memory, chunk.bytes);
+        this.#signal.throwIfAborted();
+        this.#written.set(nameOf(chunk), digest);
+        if (!this.#put.has(digest)) {
+          this.#put.add(digest);
+          await store.putChunk(digest, new Uint8Array(memory, 0, chunk.bytes));
+          this.bytesWritten += chunk.bytes;
+        }
       }
-      this.#free.push(hashed.memory);
+      free.push(memory);
+      if (chunk === undefined) return;
     }
   }
 
-  #slice(memory: ArrayBuffer): CapturedChunk | undefined {
+  #slice(memory: SharedArrayBuffer): CapturedChunk | undefined {
     const { clock, capture } = this.#parts;
     const startedMs = clock.monotonicMs();
     const chunk = capture.step(new Uint8Array(memory));

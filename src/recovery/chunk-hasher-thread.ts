@@ -1,4 +1,4 @@
-// The thread behind chunk-hasher.ts: it hashes what it is given and gives it back.
+// The thread behind chunk-hasher.ts: it hashes what it is shown.
 
 import { hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
@@ -7,6 +7,5 @@ import type { HashQuestion } from './chunk-hasher.ts';
 const port = parentPort;
 
 port?.on('message', ({ memory, bytes }: HashQuestion) => {
-  const digest = hash('sha256', new Uint8Array(memory, 0, bytes));
-  port.postMessage({ digest, memory }, [memory]);
+  port.postMessage(hash('sha256', new Uint8Array(memory, 0, bytes)));
 });

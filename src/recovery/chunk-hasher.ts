@@ -1,24 +1,18 @@
 // SHA-256 of chunks in a thread of its own: 2 MiB take one to three milliseconds, which payments
-// need not wait for. A chunk's memory is handed over and comes back; nothing is copied.
+// need not wait for. The thread reads a chunk where it lies, in shared memory: what is handed from
+// one thread to the other counts as new garbage each time, and V8 collects everything for it.
 
 import { Worker } from 'node:worker_threads';
 
-/** A digest, and the memory that was handed over. */
-export type HashedChunk = {
-  /** 64 hex digits. */
-  readonly digest: string;
-  readonly memory: ArrayBuffer;
-};
-
 export interface ChunkHasher {
-  /** Of the first `bytes` bytes. `memory` may not be touched until it comes back. */
-  hash(memory: ArrayBuffer, bytes: number): Promise<HashedChunk>;
+  /** 64 hex digits, of the first `bytes` bytes. Nobody may write to them until it has answered. */
+  hash(memory: SharedArrayBuffer, bytes: number): Promise<string>;
   /** What is under way rejects. Idempotent. */
   close(): Promise<void>;
 }
 
 /** What the thread is asked, and what it answers: one answer for each question, in order. */
-export type HashQuestion = { readonly memory: ArrayBuffer; readonly bytes: number };
+export type HashQuestion = { readonly memory: SharedArrayBuffer; readonly bytes: number };
 
 // Both as sources and as compiled files: nobody rewrites the address of a thread.
 const THREAD = new URL(
@@ -32,21 +26,21 @@ export function createChunkHasher(): ChunkHasher {
 
 class ThreadHasher implements ChunkHasher {
   readonly #worker = new Worker(THREAD);
-  readonly #waiting: PromiseWithResolvers<HashedChunk>[] = [];
+  readonly #waiting: PromiseWithResolvers<string>[] = [];
   #failure: Error | undefined;
 
   constructor() {
-    this.#worker.on('message', (answer: HashedChunk) => this.#waiting.shift()?.resolve(answer));
+    this.#worker.on('message', (digest: string) => this.#waiting.shift()?.resolve(digest));
     this.#worker.on('error', (error) => this.#fail(error));
     this.#worker.on('exit', () => this.#fail(new Error('the hashing thread has ended')));
   }
 
-  hash(memory: ArrayBuffer, bytes: number): Promise<HashedChunk> {
+  hash(memory: SharedArrayBuffer, bytes: number): Promise<string> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const waiting = Promise.withResolvers<HashedChunk>();
+    const waiting = Promise.withResolvers<string>();
     this.#waiting.push(waiting);
     const question: HashQuestion = { memory, bytes };
-    this.#worker.postMessage(question, [memory]);
+    this.#worker.postMessage(question);
     return waiting.promise;
   }
 

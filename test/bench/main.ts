@@ -13,6 +13,7 @@ import { type OptionTable, Settings, helpOf } from './support/settings.ts';
 import { type Budget, type Report, type Table, type Workload, isMet } from './support/workload.ts';
 import { applyWorkload } from './workloads/apply.ts';
 import { checkpointWorkload } from './workloads/checkpoint.ts';
+import { clusterWorkload } from './workloads/cluster.ts';
 import { memoryWorkload } from './workloads/memory.ts';
 import { replayWorkload } from './workloads/replay.ts';
 import { restartWorkload } from './workloads/restart.ts';
@@ -27,6 +28,7 @@ const WORKLOADS: readonly Workload[] = [
   memoryWorkload,
   checkpointWorkload,
   restartWorkload,
+  clusterWorkload,
 ];
 
 const COMMON: OptionTable = {

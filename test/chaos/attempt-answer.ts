@@ -5,7 +5,7 @@ export type AttemptAnswer =
   /** Sent, and no answer that says what happened. */
   | { readonly kind: 'unknown' }
   /** Certainly nothing happened: never connected, or refused as not executed. */
-  | { readonly kind: 'not-executed' };
+  | { readonly kind: 'not-executed'; readonly code?: string };
 
 const NOT_EXECUTED = new Set([
   'overloaded',
@@ -18,7 +18,7 @@ const NOT_EXECUTED = new Set([
 /** What a problem document says about money: nothing happened, or nobody knows. */
 export function answerOfProblem(value: Readonly<Record<string, unknown>>): AttemptAnswer {
   const code = String(value['code']);
-  if (NOT_EXECUTED.has(code)) return { kind: 'not-executed' };
+  if (NOT_EXECUTED.has(code)) return { kind: 'not-executed', code };
   if (code === 'outcome_unknown') return { kind: 'unknown' };
   throw new UnexpectedAnswer(`${code}: ${String(value['detail'])}`);
 }

@@ -24,11 +24,14 @@ type Waiting = (answer: AttemptAnswer | Error) => void;
 export class BinaryDoor {
   readonly #key: string;
   #url: string;
+  readonly #answerMsMax: number | undefined;
   #connection: Connection | undefined;
 
-  constructor(url: string, key: string) {
+  /** Nothing heard after `answerMsMax`: unknown; undefined = as long as the connection lasts. */
+  constructor(url: string, key: string, answerMsMax?: number) {
     this.#url = url;
     this.#key = key;
+    this.#answerMsMax = answerMsMax;
   }
 
   /** The node is at another address now; what is in flight at the old one is lost. */
@@ -49,7 +52,7 @@ export class BinaryDoor {
     }
     const connection = this.#connection;
     if (!(await connection.opened)) return { kind: 'not-executed' };
-    return await connection.request(FrameKind.createTransfers, records);
+    return await connection.request(FrameKind.createTransfers, records, this.#answerMsMax);
   }
 }
 
@@ -79,14 +82,21 @@ class Connection {
     return this.#welcomed.promise;
   }
 
-  request(kind: number, payload: Uint8Array): Promise<AttemptAnswer> {
+  request(kind: number, payload: Uint8Array, answerMsMax?: number): Promise<AttemptAnswer> {
     if (this.isEnded) return Promise.resolve({ kind: 'not-executed' });
     const { promise, resolve, reject } = Promise.withResolvers<AttemptAnswer>();
-    this.#last += 1;
-    this.#waiting.set(this.#last, (answer) =>
-      answer instanceof Error ? reject(answer) : resolve(answer),
-    );
-    this.#write(kind, this.#last, payload);
+    const request = ++this.#last;
+    const giveUp = (): void => {
+      this.#waiting.delete(request);
+      resolve({ kind: 'unknown' });
+    };
+    const timer = answerMsMax === undefined ? undefined : setTimeout(giveUp, answerMsMax);
+    this.#waiting.set(request, (answer) => {
+      clearTimeout(timer);
+      if (answer instanceof Error) reject(answer);
+      else resolve(answer);
+    });
+    this.#write(kind, request, payload);
     return promise;
   }
 

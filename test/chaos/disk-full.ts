@@ -3,14 +3,10 @@
 // while it is full, then room is made. Whatever was acknowledged must be there once, whatever was
 // refused must not have happened, and the books must be readable all the time.
 
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
 import { open, rm, statfs } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { runSeen } from '../../src/cli/testing/run.ts';
 import { type Client, createClient } from '../../src/client/http-client.ts';
@@ -19,6 +15,7 @@ import { PlainCaller } from '../support/plain-caller.ts';
 import { SpawnedNode, keyOf } from '../support/spawned-node.ts';
 import { openAccounts, payment, paymentsJson, received } from '../support/two-accounts.ts';
 import { until } from '../support/until.ts';
+import { onSmallDisk } from './small-disk.ts';
 
 const MIB = 1024 * 1024;
 const DISK_MIB = 24;
@@ -48,40 +45,6 @@ function isRight(report: Report): boolean {
   const isReadable = report.readableWhileFull && report.readableWhenStartedFull;
   const isExact = refusedYetDone === 0 && lost === 0 && doubled === 0 && report.journalWhole;
   return isProof && isReadable && isExact && report.resumed;
-}
-
-/** Ways to a mount namespace in which a tmpfs may be mounted: as root, and as anybody else. */
-const WAYS = [
-  ['unshare', '--mount'],
-  ['unshare', '--user', '--map-root-user', '--mount'],
-] as const;
-const MOUNT = `mount -t tmpfs -o size=${DISK_MIB}m holdfast-disk-full "$0"`;
-
-async function outside(parameters: readonly string[]): Promise<number> {
-  const disk = mkdtempSync(join(tmpdir(), 'holdfast-disk-full-'));
-  try {
-    const way = WAYS.find(([program, ...options]) => {
-      return spawnSync(program, [...options, 'sh', '-c', MOUNT, disk]).status === 0;
-    });
-    if (way === undefined) {
-      process.stderr.write(
-        'No disk of a limited size could be made: neither `unshare --mount` nor `unshare --user ' +
-          '--map-root-user --mount` may mount a tmpfs here. Nothing was proved. Run this as root, or ' +
-          'where unprivileged user namespaces are allowed.\n',
-      );
-      return 1;
-    }
-    const [program, ...options] = way;
-    const script = `${MOUNT} && exec "$@"`;
-    const self = [process.execPath, fileURLToPath(import.meta.url), '--disk', disk, ...parameters];
-    const child = spawn(program, [...options, 'sh', '-c', script, disk, ...self], {
-      stdio: 'inherit',
-    });
-    const [exitCode] = (await once(child, 'close')) as [number | null];
-    return exitCode ?? 1;
-  } finally {
-    await rm(disk, { recursive: true, force: true });
-  }
 }
 
 class Trial {
@@ -271,7 +234,9 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { json: { type: 'boolean', default: false }, disk: { type: 'string' } },
   });
-  if (values.disk === undefined) return await outside(values.json ? ['--json'] : []);
+  if (values.disk === undefined) {
+    return await onSmallDisk(DISK_MIB, new URL(import.meta.url), values.json ? ['--json'] : []);
+  }
   const report = await inside(values.disk);
   const indentation = values.json ? undefined : 2;
   process.stdout.write(`${JSON.stringify(report, undefined, indentation)}\n`);

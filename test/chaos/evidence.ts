@@ -22,8 +22,10 @@ import { readLists } from './lists.ts';
 import { type Recorder, accountText } from './recorder.ts';
 import { ACCOUNT_IDS, LEDGER } from './workload.ts';
 
+export type Source = Pick<Recorder, 'attempts' | 'setUp' | 'call'>;
+
 /** Opens the accounts: every fourth may not be debited beyond what it has. */
-export async function openBooks(recorder: Recorder, random: Prng): Promise<void> {
+export async function openBooks(recorder: Source, random: Prng): Promise<void> {
   const accounts = ACCOUNT_IDS.map((id, index) => ({
     id,
     ledger: LEDGER,
@@ -52,9 +54,9 @@ export async function openBooks(recorder: Recorder, random: Prng): Promise<void>
 }
 
 export async function readHistory(options: {
-  readonly recorder: Recorder;
+  readonly recorder: Source;
   readonly folder: string;
-  readonly binaryUrl: string;
+  readonly binaryUrl: string | readonly string[];
   readonly key: string;
   /** Ends the node gracefully; called when the final reads are done. */
   readonly stop: () => Promise<void>;
@@ -84,7 +86,7 @@ export async function readHistory(options: {
   return { operations: [...setUp, ...operations], final, journal: await readJournal(folder) };
 }
 
-async function readFinal(recorder: Recorder): Promise<FinalReads> {
+async function readFinal(recorder: Source): Promise<FinalReads> {
   const ids = new Set<bigint>();
   for (const attempt of recorder.attempts) {
     if (attempt.request.kind !== 'transfers') continue;
@@ -111,7 +113,7 @@ async function readFinal(recorder: Recorder): Promise<FinalReads> {
 }
 
 async function lookup<T>(
-  recorder: Recorder,
+  recorder: Source,
   kind: 'accounts' | 'transfers',
   ids: readonly string[],
   read: (value: unknown) => T,

@@ -10,7 +10,11 @@ const LIMIT = 8000;
 /** A part that is being read from the journal again is answered when it is there. */
 const DEADLINE_MS = 120_000;
 
-export async function readLists(url: string, key: string): Promise<FinalPage[]> {
+/** `url`: of one node, or of several, whichever answers. */
+export async function readLists(
+  url: string | readonly string[],
+  key: string,
+): Promise<FinalPage[]> {
   await using client = createBinaryClient({ url, key, deadlineMs: DEADLINE_MS });
   const pages: FinalPage[] = [];
   for (const account of [undefined, ...ACCOUNT_IDS]) {

@@ -32,18 +32,35 @@ export type SetUp = {
 const NEVER_SENT = new Set(['ECONNREFUSED', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH']);
 export type Addresses = { readonly url: string; readonly binaryUrl: string };
 
-export class Recorder {
-  readonly attempts: Attempt[] = [];
+/** What is kept: of one recorder, or of those of all nodes together. */
+export type Kept = {
+  readonly attempts: Attempt[];
   /** Requests other than transfers, made one after the other before the load begins. */
-  readonly setUp: SetUp[] = [];
+  readonly setUp: SetUp[];
+};
+
+export type RecorderOptions = {
+  readonly kept?: Kept;
+  /** An attempt that has no answer for so long is unknown; nothing = it waits. */
+  readonly answerMsMax?: number;
+};
+
+export class Recorder {
+  readonly attempts: Attempt[];
+  readonly setUp: SetUp[];
   readonly #key: string;
   readonly #binary: BinaryDoor;
+  readonly #answerMsMax: number | undefined;
   #pool: Pool;
   #inFlight = 0;
 
-  constructor({ url, binaryUrl }: Addresses, key: string) {
+  constructor({ url, binaryUrl }: Addresses, key: string, options: RecorderOptions = {}) {
+    const { kept = { attempts: [], setUp: [] }, answerMsMax } = options;
+    this.attempts = kept.attempts;
+    this.setUp = kept.setUp;
     this.#key = key;
-    this.#binary = new BinaryDoor(binaryUrl, key);
+    this.#answerMsMax = answerMsMax;
+    this.#binary = new BinaryDoor(binaryUrl, key, answerMsMax);
     this.#pool = new Pool(url, { connections: 64 });
   }
 
@@ -128,6 +145,7 @@ export class Recorder {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       body: body ?? null,
+      signal: this.#answerMsMax === undefined ? null : AbortSignal.timeout(this.#answerMsMax),
     });
     const text = await response.body.text();
     return { status: response.statusCode, value: JSON.parse(text) as Record<string, unknown> };

@@ -69,19 +69,25 @@ const LARGE_WORKERS = 2;
 const LARGE_ALLOWANCE = 10_000;
 const ALLOWANCE_LOOK_MS = 10;
 
+/** Sends and records: to one node, or to whichever node of a cluster answers. */
+export type Sender = Pick<Recorder, 'attempt' | 'freeze'>;
+
 export class Workload {
-  readonly #recorder: Recorder;
+  readonly #recorder: Sender;
   readonly #random: Prng;
   /** Ids of holds that were acknowledged, for all workers. */
   readonly #holds: bigint[] = [];
+  readonly #thinkMsMax: number;
   #shape: Shape;
   #isEnding = false;
   #largeLeft = LARGE_ALLOWANCE;
 
-  constructor(recorder: Recorder, random: Prng, shape: ShapeName) {
+  /** `thinkMsMax`: each worker rests up to so long after each request. */
+  constructor(recorder: Sender, random: Prng, shape: ShapeName, thinkMsMax = 0) {
     this.#recorder = recorder;
     this.#random = random;
     this.#shape = SHAPES[shape];
+    this.#thinkMsMax = thinkMsMax;
   }
 
   /** Runs `workers` loops until `end` is called; the first few send large batches. */
@@ -115,6 +121,7 @@ export class Workload {
       const door = random.chance(0.5) ? 'http' : 'binary';
       if (!isLarge && random.chance(this.#shape.special)) await this.#special(random, door);
       else await this.#send(isLarge ? this.#largeBatch(random) : this.#batch(random), random, door);
+      if (this.#thinkMsMax > 0) await sleep(random.below(this.#thinkMsMax + 1));
     }
   }
 

@@ -100,7 +100,7 @@ test('a second process on the same data folder is refused and does not disturb t
   const { code, detail, action, exit_code: exitCode } = failureOf(ended);
   assert.equal(code, 'journal_locked');
   assert.equal(exitCode, 5);
-  assert.match(detail, new RegExp(`held by process ${first.pid} since `));
+  assert.match(detail, new RegExp(`held by process ${first.pid};`));
   assert.match(action, /Stop that process/);
 
   assert.deepEqual(await runningNode(data), {

@@ -26,6 +26,13 @@ export type Ready = {
   readonly torn_bytes_cut: number;
 };
 
+/** A line of `up --json`: the node is ready, or its part has changed. */
+export type NodeLine = Partial<Ready> & {
+  readonly event: string;
+  readonly role?: string;
+  readonly reason?: string;
+};
+
 export type Ended = {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -37,6 +44,10 @@ export type SpawnOptions = {
   readonly data: string;
   readonly port?: number;
   readonly binaryPort?: number;
+  /** One of several on the data folder; nothing = it runs alone. */
+  readonly member?: { readonly name: string; readonly peerPort: number };
+  /** Each line of standard output, the ready line too. */
+  readonly onLine?: (line: NodeLine) => void;
   /** Options of the runtime itself, such as --cpu-prof. */
   readonly runtimeOptions?: readonly string[];
   /** Settings; those of the caller's own environment are not handed on. */
@@ -52,17 +63,21 @@ export type SpawnOptions = {
 export class SpawnedNode implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly ended: Promise<Ended>;
-  readonly #firstLine = Promise.withResolvers<Ready>();
+  readonly #readyLine = Promise.withResolvers<Ready>();
   #stdout = '';
   #stderr = '';
 
   constructor(options: SpawnOptions) {
     const { data, port = 0, binaryPort = 0, runtimeOptions = [], settings = {} } = options;
     const { lifeMsMax = LIFE_MS_DEFAULT, faults, program = process.execPath } = options;
+    const { member, onLine } = options;
     const preloaded = faults === undefined ? [] : ['--import', faults.href];
     const parameters = [...runtimeOptions, ...preloaded, SHIM, 'up', '--data', data, '--json'];
     parameters.push('--binary-port', String(binaryPort));
     if (settings['HOLDFAST_PORT'] === undefined) parameters.push('--port', String(port));
+    if (member !== undefined) {
+      parameters.push('--node', member.name, '--peer-port', String(member.peerPort));
+    }
     this.#child = spawn(program, parameters, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...foreignEnvironment(), ...FRUGAL, ...settings },
@@ -71,12 +86,14 @@ export class SpawnedNode implements AsyncDisposable {
     if (stdout === null || stderr === null) throw new Error('The node has no pipes.');
     createInterface({ input: stdout }).on('line', (line) => {
       this.#stdout += `${line}\n`;
-      this.#firstLine.resolve(JSON.parse(line) as Ready);
+      const said = JSON.parse(line) as NodeLine;
+      onLine?.(said);
+      if (said.event === 'ready') this.#readyLine.resolve(said as Ready);
     });
     createInterface({ input: stderr }).on('line', (line) => {
       this.#stderr += `${line}\n`;
     });
-    this.#firstLine.promise.catch(() => undefined);
+    this.#readyLine.promise.catch(() => undefined);
     this.ended = this.#watch(lifeMsMax);
   }
 
@@ -93,10 +110,10 @@ export class SpawnedNode implements AsyncDisposable {
   /** Resolves with the ready line; rejects with the node's own words when it ends before. */
   async ready(readyMsMax = READY_MS_MAX): Promise<Ready> {
     const timer = setTimeout(() => {
-      this.#firstLine.reject(new Error(`not ready in time:\n${this.#stderr}`));
+      this.#readyLine.reject(new Error(`not ready in time:\n${this.#stderr}`));
     }, readyMsMax);
     try {
-      return await this.#firstLine.promise;
+      return await this.#readyLine.promise;
     } finally {
       clearTimeout(timer);
     }
@@ -121,7 +138,7 @@ export class SpawnedNode implements AsyncDisposable {
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), lifeMsMax);
     this.#child.once('close', (exitCode, signal) => {
       clearTimeout(timer);
-      this.#firstLine.reject(
+      this.#readyLine.reject(
         new Error(`ended before it was ready (${signal ?? exitCode}):\n${this.#stderr}`),
       );
       resolve({ exitCode, signal, stdout: this.#stdout, stderr: this.#stderr });

@@ -2,7 +2,6 @@
 // several as child processes.
 
 import { type Command, Option } from 'commander';
-import { usageFailure } from '../failure.ts';
 import type { Run } from '../run.ts';
 
 type UpOptions = {
@@ -44,13 +43,13 @@ export function addUpCommand(program: Command, run: Run): void {
       run<UpOptions>(async ({ io, options }) => {
         const { data, host, port, binaryPort, peerPort, node, nodes, json = false } = options;
         const settings = { dataFolder: data, host, port, binaryPort, peerPort, node };
+        const supervised = options.supervised === true;
         if (nodes === undefined) {
           const { up } = await import('../../main.ts');
-          return up({ settings, json, supervised: options.supervised === true });
+          return up({ settings, json, supervised });
         }
-        if (options.supervised === true) throw usageFailure('--supervised is for one node.');
         const { runNodes } = await import('../supervisor/run-nodes.ts');
-        return runNodes({ io, count: nodes, settings, json });
+        return runNodes({ io, count: nodes, settings, json, supervised });
       }),
     );
 }

@@ -24,9 +24,17 @@ export type RunNodes = {
   readonly count: string;
   readonly settings: { readonly [Name in SettingName]?: string | undefined };
   readonly json: boolean;
+  /** It ends with its standard input, as its nodes do. */
+  readonly supervised: boolean;
 };
 
-export async function runNodes({ io, count, settings, json }: RunNodes): Promise<number> {
+export async function runNodes({
+  io,
+  count,
+  settings,
+  json,
+  supervised,
+}: RunNodes): Promise<number> {
   const config = checkedConfig(io, settings);
   const nodes = portsOf(nodeCount(count), config.port);
   const folder = config.dataFolder;
@@ -42,10 +50,11 @@ export async function runNodes({ io, count, settings, json }: RunNodes): Promise
     drainMs: config.drainMs,
     events: { ...telling, startFailed: ({ name }, end) => failed.resolve({ name, end }) },
   });
-  const told = toldToStop(supervisor);
+  const told = toldToStop(supervisor, supervised);
   supervisor.start();
   const ending = await Promise.race([failed.promise, told]);
   await supervisor.stop();
+  if (supervised) process.stdin.destroy();
   if (ending !== undefined) return startFailure(ending, folder, json);
   telling.stopped();
   return 0;
@@ -62,12 +71,13 @@ function checkedConfig(io: Io, settings: RunNodes['settings']): Config {
   const config = loadConfig(settings, io.environment);
   const { node, binaryPort, peerPort } = settings;
   const { HOLDFAST_NODE, HOLDFAST_BINARY_PORT, HOLDFAST_PEER_PORT } = io.environment;
-  const flags = [node, binaryPort, peerPort];
+  const flags = [node, binaryPort, peerPort, io.environment['HOLDFAST_PEER_ADDRESS']];
   const given = [...flags, HOLDFAST_NODE, HOLDFAST_BINARY_PORT, HOLDFAST_PEER_PORT];
   if (given.every((value) => value === undefined || value === '')) return config;
   throw usageFailure(
     'A name, a binary port and a peer port (also as HOLDFAST_NODE, HOLDFAST_BINARY_PORT, ' +
-      'HOLDFAST_PEER_PORT) are one node’s; with --nodes they follow from --port.',
+      'HOLDFAST_PEER_PORT) and HOLDFAST_PEER_ADDRESS are one node’s; with --nodes they follow ' +
+      'from --port.',
     `Node i of them has port + ${PORTS_STEP} (i - 1), and the two after it.`,
   );
 }
@@ -104,7 +114,7 @@ function openLog(folder: string, name: string): number {
  * Resolves at the first SIGINT or SIGTERM; the second kills all nodes. SIGHUP goes on to the nodes
  * (they read their certificate again).
  */
-function toldToStop(supervisor: Supervisor): Promise<undefined> {
+function toldToStop(supervisor: Supervisor, supervised: boolean): Promise<undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   let toldAtMs: number | undefined;
   const onSignal = (): void => {
@@ -115,6 +125,10 @@ function toldToStop(supervisor: Supervisor): Promise<undefined> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  if (supervised) {
+    process.stdin.on('close', () => resolve(undefined));
+    process.stdin.resume();
+  }
   process.on('SIGHUP', () => supervisor.signal('SIGHUP'));
   return promise;
 }

@@ -2,6 +2,9 @@
 
 import type { Clock } from '../../ports/clock.ts';
 
+/** A reason of its own: without one each ring would make an exception with its stack. */
+const RUNG = new Error('Something has changed.');
+
 export class Bell {
   readonly #clock: Clock;
   readonly #waiting = new Set<AbortController>();
@@ -12,13 +15,13 @@ export class Bell {
 
   /** Wakes everybody who waits now. */
   ring(): void {
-    for (const controller of this.#waiting) controller.abort();
+    for (const controller of this.#waiting) controller.abort(RUNG);
   }
 
   /** Resolves after `ms`, at the next ring, or when `signal` aborts. */
   async wait(ms: number, signal: AbortSignal): Promise<void> {
     const controller = new AbortController();
-    const wake = (): void => controller.abort();
+    const wake = (): void => controller.abort(RUNG);
     signal.addEventListener('abort', wake, { once: true });
     if (signal.aborted) wake();
     this.#waiting.add(controller);

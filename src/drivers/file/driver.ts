@@ -45,6 +45,9 @@ import {
 /** How often a reader beside another process's writer looks again. */
 const POLL_MS = 20;
 
+/** A reason of its own: without one each look would make an exception with its stack. */
+const OVER = new Error('The wait is over.');
+
 /** What the file driver offers besides the port. */
 export interface FileJournal extends Journal {
   /**
@@ -202,7 +205,8 @@ class FileJournalDriver implements FileJournal {
     await addDirectory({ ...parts, ...how, signal }, path);
   }
 
-  async #openForWriting({ signal, from, depose }: JournalOpenOptions): Promise<JournalOpening> {
+  async #openForWriting(options: JournalOpenOptions): Promise<JournalOpening> {
+    const { signal, from, depose, isReadThrough } = options;
     const { fileSystem, log } = this.#settings;
     this.#roster = new Roster(this.#settings);
     this.#moving = Promise.resolve();
@@ -213,7 +217,14 @@ class FileJournalDriver implements FileJournal {
       return { directory, folder: discardedDirectoryOf(this.#settings, directory) };
     });
     const through = await discardedThrough(fileSystem, places);
-    const recovery = { fileSystem, directories, signal, from, discardedThrough: through };
+    const recovery = {
+      fileSystem,
+      directories,
+      signal,
+      from,
+      isReadThrough,
+      discardedThrough: through,
+    };
     const plan = await planRecovery(recovery);
     await this.#roster.writeWhereOld(directories);
     const moved = await finishDiscards(fileSystem, places, through);
@@ -374,7 +385,7 @@ class FileJournalDriver implements FileJournal {
       }
     });
     await woken;
-    stop.abort();
+    stop.abort(OVER);
   }
 
   #wake(): void {

@@ -44,6 +44,8 @@ export type ScanOptions = {
   readonly signal: AbortSignal;
   /** Entries before this one's segment are not looked at; it must be there (JOURNAL_DIVERGED). */
   readonly from?: EngineOffset | undefined;
+  /** What stands before `from` in its segment has been read by the caller. */
+  readonly isReadThrough?: boolean | undefined;
   /** Segments up to this name are left out: they are discarded, or about to be. */
   readonly discardedThrough?: string;
   /** Folders of discarded segments that are looked at too, before the others. */
@@ -80,8 +82,9 @@ export async function* scanJournal(
     const holding = folders.filter((folder) => listings.get(folder)?.has(segment.name));
     const places = segment.name > through ? directories : holding;
     const startsAt = segment.name === start?.segmentName ? start.byteOffset : undefined;
-    // With one directory nothing before the start could be repaired: it is not looked at.
-    const isInside = startsAt !== undefined && startsAt > 0 && places.length === 1;
+    // Of several directories each is looked at, so that what differs is repaired.
+    const isOne = options.isReadThrough === true && places.length === 1;
+    const isInside = startsAt !== undefined && startsAt > 0 && isOne;
     const copies = await SegmentCopies.open(fileSystem, places, segment, isInside ? startsAt : 0);
     try {
       if (isInside) {

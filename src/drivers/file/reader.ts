@@ -15,6 +15,9 @@ import { type SegmentName, offsetOf, parseOffset } from './segment-name.ts';
 
 const BATCH_ENTRIES_MAX = 256;
 
+/** A segment that another process has begun is seen so late at most. */
+const LIST_MS = 20;
+
 /** What the reader sees of the journal beside it. */
 export interface LogView {
   readonly fileSystem: FileSystem;
@@ -129,15 +132,24 @@ async function* readSegment(
   reading: SegmentReading,
 ): AsyncGenerator<readonly StoredEntry[], SegmentName | undefined> {
   const { segment, cursor, chain, signal, follow } = reading;
+  /** Beside a writer in another process: not before is the directory listed again. */
+  let listMs = 0;
   while (!signal.aborted && !view.isClosed()) {
     const seen = view.version();
+    // Whoever is told of each entry need not list the directory each time.
+    if (follow && cursor.byteOffset > 0 && performance.now() < listMs) {
+      const more = await cursor.next(view.endOf(segment));
+      if (more.kind === 'entries') yield* checked(reading, more.entries);
+      else await view.changed(seen, signal);
+      continue;
+    }
     // In this order: entries found before the successor was looked for cannot be the last ones.
     const successor = (await view.segments()).find(({ name }) => name > segment.name);
     const end = view.endOf(segment);
     const step = await cursor.next(end);
+    if (end === undefined) listMs = performance.now() + LIST_MS;
     if (step.kind === 'entries') {
-      checkChain(reading, step.entries);
-      yield* batchesOf(segment, step.entries);
+      yield* checked(reading, step.entries);
       continue;
     }
     const isCutShort = end !== undefined && cursor.byteOffset < end;
@@ -179,6 +191,14 @@ async function nextSegment(
     await view.changed(seen, signal);
   }
   return undefined;
+}
+
+function* checked(
+  reading: SegmentReading,
+  entries: readonly PlacedEntry[],
+): Generator<readonly StoredEntry[]> {
+  checkChain(reading, entries);
+  yield* batchesOf(reading.segment, entries);
 }
 
 function checkChain(

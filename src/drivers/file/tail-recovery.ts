@@ -40,6 +40,7 @@ export type RecoveryOptions = {
   readonly directories: readonly string[];
   readonly signal: AbortSignal;
   readonly from?: EngineOffset | undefined;
+  readonly isReadThrough?: boolean | undefined;
   /** Segments up to this name are discarded. */
   readonly discardedThrough: string;
 };

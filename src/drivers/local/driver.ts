@@ -16,16 +16,20 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../../base/assert.ts';
-import { OperationalError } from '../../base/errors.ts';
 import {
   type Candidacy,
   type Coordinator,
   type CoordinatorGuarantees,
   type CoordinatorHealth,
-  DETAIL_BYTES_MAX,
   type LeaderNote,
   type Member,
 } from '../../ports/coordinator.ts';
+import {
+  CoordinatorView,
+  checkDetail,
+  checkSelf,
+  wasClosed,
+} from '../../ports/coordinator-view.ts';
 import { KernelLock } from './kernel-lock.ts';
 import { type LocalOptions, checkFolder, checkOptions, unusable } from './options.ts';
 import { Presence } from './presence.ts';
@@ -46,19 +50,16 @@ type Held = { readonly lost: PromiseWithResolvers<string> };
 class LocalCoordinator implements Coordinator {
   readonly guarantees: CoordinatorGuarantees;
   readonly #options: LocalOptions;
-  readonly #listeners = new Set<() => void>();
+  readonly #view = new CoordinatorView();
   readonly #line: KernelLock;
   readonly #noteLock: KernelLock;
   readonly #end = new AbortController();
   #presence: Presence | undefined;
   #self: MemberRecord | undefined;
   #own: ProcessMark | undefined;
-  #members: readonly Member[] = [];
   #frozen: readonly MemberRecord[] = [];
-  #leader: LeaderNote | undefined;
   #held: Held | undefined;
   #isCampaigning = false;
-  #health: CoordinatorHealth = { connected: false, sinceMs: Date.now(), reason: 'Not opened.' };
   #timer: NodeJS.Timeout | undefined;
   #wanted = false;
   #working: Promise<void> | undefined;
@@ -76,8 +77,7 @@ class LocalCoordinator implements Coordinator {
     signal: AbortSignal,
   ): Promise<void> {
     assert(this.#self === undefined, 'a coordinator is opened once');
-    assert(self.id !== '' && self.id.length <= 128, 'a member id has 1 to 128 characters');
-    checkDetail(self.detail);
+    checkSelf(self);
     signal.throwIfAborted();
     if (this.#closed !== undefined) throw wasClosed();
     const { folder, sessionMs } = this.#options;
@@ -110,20 +110,19 @@ class LocalCoordinator implements Coordinator {
   }
 
   members(): readonly Member[] {
-    return this.#members;
+    return this.#view.members;
   }
 
   leader(): LeaderNote | undefined {
-    return this.#leader;
+    return this.#view.leader;
   }
 
   health(): CoordinatorHealth {
-    return this.#health;
+    return this.#view.health;
   }
 
   subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#view.subscribe(listener);
   }
 
   async campaign(signal: AbortSignal): Promise<Candidacy> {
@@ -158,7 +157,7 @@ class LocalCoordinator implements Coordinator {
         const known = readLeaderFile(path);
         if (known === undefined || known.epoch < note.epoch) replaceFile(path, note);
         const there = known === undefined || known.epoch < note.epoch ? note : known;
-        this.#learn(this.#members, there);
+        this.#learn(this.#view.members, there);
         return there.epoch === note.epoch && there.memberId === note.memberId;
       } catch (error) {
         this.#ail(error);
@@ -182,9 +181,7 @@ class LocalCoordinator implements Coordinator {
     if (this.#held !== undefined) this.#letGo(this.#held, 'The coordinator was closed.');
     await this.#working;
     await this.#presence?.remove().catch(() => undefined);
-    this.#members = [];
-    this.#health = { connected: false, sinceMs: Date.now(), reason: 'It was closed.' };
-    this.#tell();
+    this.#view.close();
   }
 
   /** Until the folder is there and there is room in it. */
@@ -258,20 +255,14 @@ class LocalCoordinator implements Coordinator {
       const plain = members.map(({ id, detail, joinedAtMs }) => ({ id, detail, joinedAtMs }));
       this.#learn(plain, readLeaderFile(join(folder, 'leader.json')));
       if (trouble !== undefined) throw trouble.error;
-      if (this.#health.connected || this.#closed !== undefined) return;
-      this.#health = { connected: true, sinceMs: Date.now(), reason: 'The folder is there.' };
-      this.#tell();
+      if (this.#closed === undefined) this.#view.feel(true, 'The folder is there.');
     } catch (error) {
       this.#ail(error);
     }
   }
 
   #learn(members: readonly Member[], note: LeaderNote | undefined): void {
-    if (this.#closed !== undefined) return;
-    const before = JSON.stringify([this.#members, this.#leader]);
-    this.#members = members;
-    if (note !== undefined && note.epoch >= (this.#leader?.epoch ?? 0)) this.#leader = note;
-    if (JSON.stringify([this.#members, this.#leader]) !== before) this.#tell();
+    if (this.#closed === undefined) this.#view.learn(members, note);
   }
 
   /** Who holds a lock and gives no sign of life holds everybody up. */
@@ -292,16 +283,7 @@ class LocalCoordinator implements Coordinator {
   }
 
   #ail(error: unknown): void {
-    const reason = `${String(error)}.`;
-    if (this.#closed !== undefined) return;
-    if (!this.#health.connected && this.#health.reason === reason) return;
-    const sinceMs = this.#health.connected ? Date.now() : this.#health.sinceMs;
-    this.#health = { connected: false, sinceMs, reason };
-    this.#tell();
-  }
-
-  #tell(): void {
-    for (const listener of this.#listeners) listener();
+    if (this.#closed === undefined) this.#view.feel(false, `${String(error)}.`);
   }
 }
 
@@ -315,12 +297,4 @@ function replaceFile(path: string, note: LeaderNote): void {
     rmSync(partial, { force: true });
     throw error;
   }
-}
-
-function checkDetail(detail: string): void {
-  assert(Buffer.byteLength(detail) <= DETAIL_BYTES_MAX, 'a detail has at most 4,096 bytes');
-}
-
-function wasClosed(): OperationalError {
-  return new OperationalError('SHUTTING_DOWN', { detail: 'The coordinator was closed.' });
 }

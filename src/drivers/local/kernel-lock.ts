@@ -11,6 +11,8 @@ const SQLITE_BUSY = 5;
 export class KernelLock {
   readonly path: string;
   #database: DatabaseSync | undefined;
+  /** Open, without the lock. */
+  #waiting: DatabaseSync | undefined;
   #inode = 0;
 
   constructor(path: string) {
@@ -20,18 +22,38 @@ export class KernelLock {
   /** False when it is held, by another process or another object of this one. */
   tryTake(): boolean {
     if (this.#database !== undefined) return false;
-    const database = new DatabaseSync(this.path, { timeout: 0 });
     try {
-      // Its rollback journal in memory: the lock must be had on a full disk too.
-      database.exec('PRAGMA journal_mode=MEMORY; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
-      this.#inode = statSync(this.path).ino;
+      const waiting = this.#waitingAtFile();
+      waiting.exec('BEGIN EXCLUSIVE');
+      this.#waiting = undefined;
+      this.#database = waiting;
+      return true;
     } catch (error) {
-      database.close();
       if (isBusy(error)) return false;
+      this.#giveUp();
       throw error;
     }
-    this.#database = database;
-    return true;
+  }
+
+  /**
+   * Opened once for all tries: who stands in line tries many times a second. Opened anew when the
+   * file is another one by now. It holds nothing between two tries: two that each kept a reader's
+   * lock would keep each other waiting for ever.
+   */
+  #waitingAtFile(): DatabaseSync {
+    if (this.#waiting !== undefined && inodeOf(this.path) === this.#inode) return this.#waiting;
+    this.#giveUp();
+    // Nothing is ever written through it: the lock must be had on a full disk too.
+    this.#waiting = new DatabaseSync(this.path, { timeout: 0 });
+    this.#inode = inodeOf(this.path);
+    return this.#waiting;
+  }
+
+  /** Stands in line no more. Idempotent; `tryTake` begins anew. */
+  #giveUp(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.close();
   }
 
   /** False when somebody removed or replaced the file: others lock another one now. */
@@ -59,7 +81,12 @@ export class KernelLock {
     const database = this.#database;
     this.#database = undefined;
     database?.close();
+    this.#giveUp();
   }
+}
+
+function inodeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 }
 
 function isBusy(error: unknown): boolean {

@@ -14,6 +14,8 @@ const PARTIAL = '.partial';
 type Seen = {
   readonly record: MemberRecord;
   readonly modifiedMs: number;
+  /** A record that changed is another file: number, birth and size. */
+  readonly file: string;
   /** When this process saw the sign of life first, by performance.now(). */
   readonly sinceMs: number;
 };
@@ -113,16 +115,16 @@ export class Presence {
     { nowMs, wasPaused }: { readonly nowMs: number; readonly wasPaused: boolean },
   ): Promise<Seen | undefined> {
     const path = join(this.#folder, name);
-    const modifiedMs = await stat(path).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => undefined,
-    );
-    if (modifiedMs === undefined) return undefined;
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) return undefined;
+    const { mtimeMs: modifiedMs, ino, birthtimeMs, size } = found;
+    const file = `${ino} ${birthtimeMs} ${size}`;
     const before = this.#seen.get(name);
     if (before?.modifiedMs === modifiedMs) {
       return wasPaused ? { ...before, sinceMs: nowMs } : before;
     }
+    if (before?.file === file) return { ...before, modifiedMs, sinceMs: nowMs };
     const record = parseMember(await readFile(path, 'utf8').catch(() => ''));
-    return record && { record, modifiedMs, sinceMs: nowMs };
+    return record && { record, modifiedMs, file, sinceMs: nowMs };
   }
 }

@@ -15,16 +15,20 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../../base/assert.ts';
-import { OperationalError } from '../../base/errors.ts';
 import {
   type Candidacy,
   type Coordinator,
   type CoordinatorGuarantees,
   type CoordinatorHealth,
-  DETAIL_BYTES_MAX,
   type LeaderNote,
   type Member,
 } from '../../ports/coordinator.ts';
+import {
+  CoordinatorView,
+  checkDetail,
+  checkSelf,
+  wasClosed,
+} from '../../ports/coordinator-view.ts';
 import { KeeperCode, isKeeperError, isTransient, noneThere } from './errors.ts';
 import { Line } from './line.ts';
 import { type ZooKeeperOptions, serversOf } from './options.ts';
@@ -42,7 +46,7 @@ export function createCoordinator(options: ZooKeeperOptions): Coordinator {
 class ZooKeeperCoordinator implements Coordinator {
   readonly #options: ZooKeeperOptions;
   readonly #servers: readonly ServerAddress[];
-  readonly #listeners = new Set<() => void>();
+  readonly #view = new CoordinatorView();
   readonly #line: Line;
   #session: ZooKeeperSession | undefined;
   #self: { readonly id: string; detail: string } | undefined;
@@ -52,9 +56,6 @@ class ZooKeeperCoordinator implements Coordinator {
   #hasTree = false;
   /** Whether this connection's server has caught up with what was written before. */
   #isSynced = false;
-  #members: readonly Member[] = [];
-  #leader: LeaderNote | undefined;
-  #health: CoordinatorHealth = { connected: false, sinceMs: Date.now(), reason: 'Not opened.' };
   #wanted = false;
   #working: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -80,8 +81,7 @@ class ZooKeeperCoordinator implements Coordinator {
     signal: AbortSignal,
   ): Promise<void> {
     assert(this.#self === undefined, 'a coordinator is opened once');
-    assert(self.id !== '' && self.id.length <= 128, 'a member id has 1 to 128 characters');
-    checkDetail(self.detail);
+    checkSelf(self);
     signal.throwIfAborted();
     if (this.#closed !== undefined) throw wasClosed();
     this.#self = { id: self.id, detail: self.detail };
@@ -106,20 +106,19 @@ class ZooKeeperCoordinator implements Coordinator {
   }
 
   members(): readonly Member[] {
-    return this.#members;
+    return this.#view.members;
   }
 
   leader(): LeaderNote | undefined {
-    return this.#leader;
+    return this.#view.leader;
   }
 
   health(): CoordinatorHealth {
-    return this.#health;
+    return this.#view.health;
   }
 
   subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#view.subscribe(listener);
   }
 
   async campaign(signal: AbortSignal): Promise<Candidacy> {
@@ -136,7 +135,7 @@ class ZooKeeperCoordinator implements Coordinator {
       try {
         const known = await this.#tryNote(session, note);
         if (known === undefined) continue;
-        this.#learn(this.#members, known);
+        this.#learn(this.#view.members, known);
         this.#want();
         return known.epoch === note.epoch && known.memberId === note.memberId;
       } catch (error) {
@@ -161,8 +160,7 @@ class ZooKeeperCoordinator implements Coordinator {
     this.#line.close(wasClosed());
     await this.#session?.close();
     await this.#working;
-    this.#members = [];
-    this.#tell(false, 'It was closed.');
+    this.#view.close();
   }
 
   #begin(): void {
@@ -177,7 +175,7 @@ class ZooKeeperCoordinator implements Coordinator {
           this.#isSynced = false;
           this.#want();
         },
-        onDisconnected: (reason) => this.#tell(false, `${reason}.`),
+        onDisconnected: (reason) => this.#view.feel(false, `${reason}.`),
         onExpired: (reason) => this.#expired(reason),
         onEvent: () => this.#want(),
       },
@@ -193,7 +191,7 @@ class ZooKeeperCoordinator implements Coordinator {
     this.#hasTree = false;
     this.#line.lose(sentence);
     if (this.#closed === undefined) this.#begin();
-    this.#tell(false, sentence);
+    this.#view.feel(false, sentence);
   }
 
   #want(): void {
@@ -213,7 +211,7 @@ class ZooKeeperCoordinator implements Coordinator {
       try {
         await this.#reconcile(session);
         this.#trouble = '';
-        if (session.isConnected) this.#tell(true, 'Connected.');
+        if (session.isConnected) this.#view.feel(true, 'Connected.');
         this.#first.resolve();
       } catch (error) {
         this.#wanted = true;
@@ -315,15 +313,8 @@ class ZooKeeperCoordinator implements Coordinator {
     return members.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** An older note than the known one is not believed: it comes from a server that lags behind. */
   #learn(members: readonly Member[], note: LeaderNote | undefined): void {
-    const known = this.#leader;
-    const leader = note !== undefined && note.epoch >= (known?.epoch ?? 0) ? note : known;
-    const before = JSON.stringify([this.#members, known]);
-    if (this.#closed !== undefined) return;
-    this.#members = members;
-    this.#leader = leader;
-    if (JSON.stringify([members, leader]) !== before) this.#tellAll();
+    if (this.#closed === undefined) this.#view.learn(members, note);
   }
 
   async #connected(signal: AbortSignal): Promise<ZooKeeperSession> {
@@ -344,30 +335,6 @@ class ZooKeeperCoordinator implements Coordinator {
     const trouble = String(error);
     if (trouble !== this.#trouble) this.#options.log('warning', `ZooKeeper: ${trouble}`);
     this.#trouble = trouble;
-    this.#tell(false, `${trouble}.`);
+    this.#view.feel(false, `${trouble}.`);
   }
-
-  #tell(connected: boolean, reason: string): void {
-    if (connected === this.#health.connected && (connected || reason === this.#health.reason)) {
-      return;
-    }
-    this.#health = { connected, sinceMs: this.#sinceMs(connected), reason };
-    this.#tellAll();
-  }
-
-  #sinceMs(connected: boolean): number {
-    return connected === this.#health.connected ? this.#health.sinceMs : Date.now();
-  }
-
-  #tellAll(): void {
-    for (const listener of this.#listeners) listener();
-  }
-}
-
-function checkDetail(detail: string): void {
-  assert(Buffer.byteLength(detail) <= DETAIL_BYTES_MAX, 'a detail has at most 4,096 bytes');
-}
-
-function wasClosed(): OperationalError {
-  return new OperationalError('SHUTTING_DOWN', { detail: 'The coordinator was closed.' });
 }

@@ -71,8 +71,10 @@ export class Leading {
     return this.#impediment;
   }
 
+  /** What is queued already (held while nobody led) is numbered, too: nothing else may arrive. */
   start(): void {
     this.#looking = setInterval(() => this.#look(), IDLE_LOOK_MS);
+    this.wake();
   }
 
   /** Something arrived. Numbering waits for the end of this turn of the loop: more may arrive. */

@@ -50,6 +50,35 @@ test('a killed leader is followed by another one, and what it acknowledged is th
   assert.equal(findAccount(standby!.node.state, BOB)?.creditsPosted, 10n);
 });
 
+test('what a standby held happens when it leads itself, although nothing else arrives', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  const two = await cluster.start('two');
+  await cluster.untilLevel();
+  cluster.kill(one);
+  const held = two.node.submit(pay(transfer({}, Date.now())), AbortSignal.timeout(10_000));
+  assert.deepEqual(codesOf([await held]), [CREATED]);
+  assert.equal(two.node.status().role, 'leading');
+});
+
+test('the others hear that the journal of the leader is full', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  const two = await cluster.start('two');
+  for (let attempt = 0; attempt < 1000; attempt++) cluster.log.planNext({ kind: 'full' });
+  await assert.rejects(one.node.submit(pay(transfer({}, Date.now())), FOREVER), (error) =>
+    isOperationalError(error, 'JOURNAL_FULL'),
+  );
+  for (const { node } of [one, two]) {
+    await until(() => {
+      const members = node.cluster?.view().members ?? [];
+      return members.some(({ id, state }) => id === 'one' && state?.impediment === 'JOURNAL_FULL');
+    }, 'the impediment to be known');
+  }
+});
+
 test('a leader hands over under load, follows, and leads again; no caller hears of it', async () => {
   await using cluster = new Cluster();
   const one = await cluster.start('one');

@@ -45,7 +45,7 @@ export async function takeOver(taking: TakingOver): Promise<TakenOver> {
   await journal.open({
     mode: 'write',
     ...(call.depose ? { depose: isSilent } : {}),
-    ...(from === null ? {} : { from }),
+    ...(from === null ? {} : { from, isReadThrough: true }),
     signal,
   });
   step('lock');

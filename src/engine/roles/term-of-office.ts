@@ -44,6 +44,7 @@ export class TermOfOffice {
   readonly #looking: NodeJS.Timeout;
   #isOver = false;
   #clockWrongSinceMs: number | undefined;
+  #impedimentTold: string | undefined;
 
   constructor(parts: MemberParts, { rule, opened }: TakenOver, call: Call) {
     this.#parts = parts;
@@ -112,7 +113,16 @@ export class TermOfOffice {
       this.#failed(new OperationalError('JOURNAL_FAILED', { detail }));
       return;
     }
+    this.#tellImpediment();
     this.#lookAtClock();
+  }
+
+  /** On a full disk nothing is applied, and so nothing else makes this node speak of itself. */
+  #tellImpediment(): void {
+    const code = this.#leading.impediment?.code;
+    if (code === this.#impedimentTold) return;
+    this.#impedimentTold = code;
+    this.#parts.reports.now();
   }
 
   #lookAtClock(): void {

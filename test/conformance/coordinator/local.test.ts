@@ -8,7 +8,8 @@ import { createCoordinator } from '../../../src/drivers/local/driver.ts';
 import type { ClusterUnderTest } from './harness.ts';
 import { coordinatorConformance } from './suite.ts';
 
-const SESSION_MS = 400;
+/** Not too short: a process that gets no processor for so long is ended as a frozen one. */
+const SESSION_MS = 1000;
 
 function clusterIn(top: string, folder: string): ClusterUnderTest {
   const options = { folder, sessionMs: SESSION_MS };
