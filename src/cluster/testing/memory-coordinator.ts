@@ -150,6 +150,8 @@ export class MemoryCoordinator implements Coordinator {
       this.#hub.leaveLine(this);
       throw error;
     }
+    // It was first and was closed before it heard so: nobody would ever tell it of its loss.
+    if (this.#isClosed) throw new OperationalError('SHUTTING_DOWN');
     const held = Promise.withResolvers<string>();
     this.#held = held;
     return {

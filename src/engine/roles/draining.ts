@@ -27,6 +27,8 @@ export async function drainMember(parts: MemberParts, options: DrainOptions): Pr
   }
   if (stations.isHalted()) return;
   stations.become('draining', 'The node was asked to stop.');
+  // Whoever has handed over follows for a moment, and takes commands while it does.
+  stations.intake.close(new OperationalError('SHUTTING_DOWN'));
   const emptied = stations.leading === undefined ? forwarder.drain() : stations.leading.drain();
   await Promise.race([emptied, clock.sleep(Math.max(0, untilMs - clock.monotonicMs()), signal)]);
   if (!stations.isHalted())

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { isOperationalError } from '../../base/errors.ts';
 import { findAccount } from '../../domain/queries.ts';
 import { CREATED, REFUSAL } from '../../domain/refusals.ts';
@@ -131,6 +132,30 @@ test('a leader that is stopped hands over first, and answers what it holds throu
   assert.equal((await cluster.untilLed()).id, 'two');
   assert.match(two.node.cluster!.terms(1)[0]!.reason, /hand-over from one/);
   assert.equal(findAccount(two.node.state, BOB)?.creditsPosted, 100n);
+});
+
+test('a node that is stopping answers whoever still asks, also after it handed over', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  await cluster.start('two');
+  await cluster.untilLevel();
+  const asked: Promise<unknown>[] = [];
+  const over = new AbortController();
+  const asking = (async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      asked.push(one.node.submit(pay(transfer({}, Date.now())), FOREVER).catch((error) => error));
+      await pause(1);
+    }
+  })();
+  await one.node.stop(10_000);
+  one.isDead = true;
+  await pause(20);
+  over.abort();
+  await asking;
+  const refused = (await Promise.all(asked)).filter((answer) => answer instanceof Error);
+  assert.ok(refused.length >= 2, 'asked also after the end');
+  for (const error of refused) assert.ok(isOperationalError(error, 'SHUTTING_DOWN'), `${error}`);
 });
 
 test('a strong read at a standby sees what was acknowledged elsewhere', async () => {

@@ -90,9 +90,12 @@ export class Member implements NodeLife {
     await drainMember(this.#parts, { drainMs, isLeading: () => this.#term !== undefined });
     const { stations, forwarder } = this.#parts;
     stations.ending.abort();
-    forwarder.abandon(new OperationalError('SHUTTING_DOWN'));
-    stations.leading?.abandon(new OperationalError('SHUTTING_DOWN'));
-    stations.intake.rejectAll(new OperationalError('SHUTTING_DOWN'));
+    const refusal = new OperationalError('SHUTTING_DOWN');
+    // From now on nobody answers: what comes is told at once, whatever the role.
+    stations.intake.close(refusal);
+    forwarder.abandon(refusal);
+    stations.leading?.abandon(refusal);
+    stations.intake.rejectAll(refusal);
     this.#term?.end({ kind: 'stopped' });
     await this.#living?.catch(() => undefined);
   }
