@@ -43,6 +43,8 @@ type Place = {
   child: NodeChild | undefined;
   /** Ends that came soon after their start, one after the other. */
   failures: number;
+  /** Starts, one after the other, in which it did not come to serve. */
+  unserved: number;
   endedMs: number;
   timer: NodeJS.Timeout | undefined;
 };
@@ -63,6 +65,7 @@ export class Supervisor implements NodeListener {
       ports,
       child: undefined,
       failures: 0,
+      unserved: 0,
       endedMs: 0,
       timer: undefined,
     }));
@@ -128,6 +131,7 @@ export class Supervisor implements NodeListener {
     place.endedMs = performance.now();
     const isSteady = place.endedMs - child.startedMs >= STEADY_MS;
     place.failures = isSteady ? 1 : place.failures + 1;
+    place.unserved = child.ready === undefined ? place.unserved + 1 : 0;
     const againMs = Math.min(AGAIN_MS_MIN * 2 ** (place.failures - 1), AGAIN_MS_MAX);
     events.lost(child, end, { led, againMs });
     place.timer = setTimeout(() => this.#start(place), againMs);
@@ -140,7 +144,8 @@ export class Supervisor implements NodeListener {
 
   #start(place: Place): void {
     const first = this.#options.nodes.get(place.name)!;
-    if (place.failures >= PORTS_TRIED && first.port === 0) place.ports = first;
+    // Callers know a node by its ports: they are given up only where it cannot have them any more.
+    if (place.unserved >= PORTS_TRIED && first.port === 0) place.ports = first;
     place.child = new NodeChild({
       name: place.name,
       parameters: this.#options.parametersOf(place.name, place.ports),
