@@ -12,8 +12,20 @@ export type RoleChange = {
   readonly position: number;
 };
 
+/** What a change of the leader has taken at the one that leads now. */
+export type TakeOverSteps = {
+  readonly epoch: number;
+  /** Until the journal was open for writing: the lock, and what the last writer left. */
+  readonly lockMs: number;
+  /** For what was in the journal and not applied here yet. */
+  readonly restMs: number;
+  /** Until the opening of the epoch was durable and read back. */
+  readonly openingMs: number;
+};
+
 export interface EngineObserver {
   roleChanged(change: RoleChange): void;
+  tookOver(steps: TakeOverSteps): void;
   /** An entry became durable `durationMs` after it was handed to the journal. */
   appended(entryBytes: number, commandCount: number, durationMs: number): void;
   applied(applied: AppliedEntry): void;

@@ -154,6 +154,13 @@ export function createTelemetryObserver(logger: Logger, metrics: Metrics): Engin
       if (change.to === 'halted') logger.fatal(fields, `halted: ${change.reason}`);
       else logger.info(fields, `${change.from} -> ${change.to}: ${change.reason}`);
     },
+    tookOver({ epoch, lockMs, restMs, openingMs }): void {
+      const rounded = [lockMs, restMs, openingMs].map((ms) => Math.round(ms * 10) / 10);
+      const [lock_ms, rest_ms, opening_ms] = rounded;
+      const fields = { event: 'took_over', epoch, lock_ms, rest_ms, opening_ms };
+      const steps = `journal ${lock_ms} ms, rest of it ${rest_ms} ms, opening ${opening_ms} ms`;
+      logger.info(fields, `took over, epoch ${epoch}: ${steps}`);
+    },
     appended: (entryBytes, commandCount, durationMs) =>
       metrics.appended(entryBytes, commandCount, durationMs),
     applied: (applied) => countTransfers(applied, metrics),

@@ -77,6 +77,7 @@ export class HandClock implements Clock {
 
 export const SILENT: EngineObserver = {
   roleChanged: () => {},
+  tookOver: () => {},
   appended: () => {},
   applied: () => {},
   impeded: () => {},

@@ -14,6 +14,7 @@ const CLUSTER_ID = new Uint8Array(16).fill(0xd1);
 
 const SILENT: EngineObserver = {
   roleChanged: () => {},
+  tookOver: () => {},
   appended: () => {},
   applied: () => {},
   impeded: () => {},

@@ -166,6 +166,7 @@ export class HandOver {
     log('info', 'handover', `Handing over to ${target}, ${reason}.`);
     const startedMs = clock.monotonicMs();
     const position = await this.#stop(target, reason, act);
+    const stoppedMs = clock.monotonicMs() - startedMs;
     this.#given = { to: target, untilMs: clock.monotonicMs() + this.#parts.times.takeOverMs };
     own.leads = undefined;
     this.#parts.tell();
@@ -173,7 +174,8 @@ export class HandOver {
     try {
       const won = await this.#ask(target, { position, epoch, reason }, signal);
       const tookMs = clock.monotonicMs() - startedMs;
-      log('info', 'handover', `${target} leads since epoch ${won}; it took ${tookMs} ms.`);
+      const steps = `it took ${rounded(tookMs)} ms, ${rounded(stoppedMs)} of them here`;
+      log('info', 'handover', `${target} leads since epoch ${won}; ${steps}.`);
       await this.#untilHeard(won, signal);
       return { from: own.id, to: target, epoch: won, tookMs };
     } finally {
@@ -249,4 +251,8 @@ export class HandOver {
     this.#parts.tell();
     this.#parts.bell.ring();
   }
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }

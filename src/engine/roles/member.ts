@@ -157,7 +157,6 @@ export class Member implements NodeLife {
         clockGuard,
         node: cluster.id,
         onApplied: publish,
-        onStep: () => undefined,
       });
     } catch (error) {
       if (!isOperationalError(error) || !ATTEMPT_LOST.has(error.code)) throw error;

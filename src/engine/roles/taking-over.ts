@@ -23,32 +23,25 @@ export type TakingOver = {
   readonly clockGuard: ClockGuard;
   /** After each entry that was not applied here before. */
   readonly onApplied: (stored: StoredEntry, outcomes: readonly Outcome[]) => void;
-  /** Told while it goes on: "lock", "rest" or "opening" took so many milliseconds. */
-  readonly onStep: (step: string, ms: number) => void;
 };
 
 export type TakenOver = { readonly rule: ReaderRule; readonly opened: StoredEntry };
 
 /** The journal is closed. Rejects as `open`, `recover` and `openEpoch` do; it may be open then. */
 export async function takeOver(taking: TakingOver): Promise<TakenOver> {
-  const { stations, call, isSilent, head, node, clockGuard, onApplied, onStep } = taking;
+  const { stations, call, isSilent, head, node, clockGuard, onApplied } = taking;
   const { journal, replica, history, options, ending } = stations;
   const { clusterId, timeline, clock, entropy, release } = options;
   const { signal } = ending;
   const from = head?.offset ?? null;
-  let sinceMs = clock.monotonicMs();
-  const step = (name: string): void => {
-    const nowMs = clock.monotonicMs();
-    onStep(name, nowMs - sinceMs);
-    sinceMs = nowMs;
-  };
+  const startMs = clock.monotonicMs();
   await journal.open({
     mode: 'write',
     ...(call.depose ? { depose: isSilent } : {}),
     ...(from === null ? {} : { from, isReadThrough: true }),
     signal,
   });
-  step('lock');
+  const lockedMs = clock.monotonicMs();
   const rule = new ReaderRule(
     head === undefined
       ? { kind: 'genesis', clusterId, timeline }
@@ -65,7 +58,7 @@ export async function takeOver(taking: TakingOver): Promise<TakenOver> {
     onApplied,
     signal,
   });
-  step('rest');
+  const readMs = clock.monotonicMs();
   const opened = await openEpoch({
     journal,
     rule,
@@ -82,6 +75,11 @@ export async function takeOver(taking: TakingOver): Promise<TakenOver> {
     signal,
   });
   onApplied(opened, []);
-  step('opening');
+  options.observer.tookOver({
+    epoch: opened.entry.epoch,
+    lockMs: lockedMs - startMs,
+    restMs: readMs - lockedMs,
+    openingMs: clock.monotonicMs() - readMs,
+  });
   return { rule, opened };
 }
