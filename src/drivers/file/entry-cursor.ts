@@ -23,14 +23,17 @@ export type CursorStep =
   /** At `byteOffset` no entry stands; `short` = the file or the limit ends there. */
   | { readonly kind: 'stop'; readonly byteOffset: number; readonly fault: CursorFault };
 
-const CHUNK_BYTES_MIN = 64 * 1024;
+/** Whoever follows a live writer takes as much as comes at once, and not the zeros behind it. */
+const CHUNK_BYTES_MIN = 8 * 1024;
+const CHUNK_BYTES_FIRST = 64 * 1024;
 const CHUNK_BYTES_MAX = 2 * 1024 * 1024;
+const CHUNK_GROWTH = 8;
 const PROBE_BYTES = DIGEST_BYTES;
 
 export class EntryCursor {
   readonly #file: OpenFile;
   #byteOffset: number;
-  #chunkBytes = CHUNK_BYTES_MIN;
+  #chunkBytes = CHUNK_BYTES_FIRST;
   /** Where it stopped last there was nothing at all yet, and why that is no entry. */
   #blank: CursorFault | undefined;
   readonly #probe = new Uint8Array(PROBE_BYTES);
@@ -64,7 +67,10 @@ export class EntryCursor {
       const parsed = parseChunk(chunk.subarray(0, count), this.#byteOffset);
       if (parsed.entries.length > 0) {
         this.#byteOffset += parsed.parsedBytes;
-        this.#chunkBytes = isWhole ? CHUNK_BYTES_MAX : CHUNK_BYTES_MIN;
+        const isCut = isWhole && parsed.fault === 'short';
+        this.#chunkBytes = isCut
+          ? Math.min(CHUNK_BYTES_MAX, this.#chunkBytes * CHUNK_GROWTH)
+          : followingBytes(parsed.parsedBytes);
         return { kind: 'entries', entries: parsed.entries };
       }
       const needsMore = parsed.fault === 'short' && isWhole && this.#chunkBytes < CHUNK_BYTES_MAX;
@@ -83,6 +89,13 @@ export class EntryCursor {
     const count = await this.#file.read(this.#probe, this.#byteOffset);
     return isAllZero(this.#probe.subarray(0, count));
   }
+}
+
+/** A chunk for what comes next, where `bytes` came this time: with room for twice as much. */
+function followingBytes(bytes: number): number {
+  let chunkBytes = CHUNK_BYTES_MIN;
+  while (chunkBytes < 2 * bytes && chunkBytes < CHUNK_BYTES_MAX) chunkBytes *= 2;
+  return chunkBytes;
 }
 
 function isAllZero(bytes: Uint8Array): boolean {
