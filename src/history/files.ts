@@ -1,6 +1,14 @@
 // What every writer of files needs.
 
-import { closeSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 /** A write may be cut short, as on a disk that is about to be full. */
@@ -8,6 +16,29 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.byteLength; ) {
     written += writeSync(fd, bytes, written, bytes.byteLength - written);
   }
+}
+
+/** At once; more keeps the syncs of the journal waiting behind it (see page-stream.ts). */
+const STEP_BYTES = 1024 * 1024;
+const BREATH_MS = 1;
+const NEVER_WOKEN = new Int32Array(new SharedArrayBuffer(4));
+
+/** Lets others have the disk for a moment. In a thread that may block. */
+export function breathe(): void {
+  Atomics.wait(NEVER_WOKEN, 0, 0, BREATH_MS);
+}
+
+/** Writes `bytes` at a place and syncs them, step by step. Returns where they end. */
+export function writeSynced(fd: number, bytes: Uint8Array, from: number): number {
+  for (let at = 0; at < bytes.byteLength; at += STEP_BYTES) {
+    if (at > 0) breathe();
+    const step = bytes.subarray(at, at + STEP_BYTES);
+    for (let written = 0; written < step.byteLength; ) {
+      written += writeSync(fd, step, written, step.byteLength - written, from + at + written);
+    }
+    fdatasyncSync(fd);
+  }
+  return from + bytes.byteLength;
 }
 
 /** A name that was given or taken away is durable only when its folder is. */

@@ -7,12 +7,10 @@
 import { createHash } from 'node:crypto';
 import { fdatasyncSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { writeAll } from './files.ts';
+import { breathe, writeAll } from './files.ts';
 import { PAGE_BYTES, PAGE_WORDS } from './layout.ts';
 
 const BUFFER_WORDS = 256 * 1024;
-const BREATH_MS = 1;
-const NEVER_WOKEN = new Int32Array(new SharedArrayBuffer(4));
 
 export class PageStream {
   /** Write at `used`, after `reserve`, and add to `used` what was written. */
@@ -72,7 +70,7 @@ export class PageStream {
     }
     this.append(new Uint8Array(this.words.buffer, 0, whole * 4));
     fdatasyncSync(this.#fd);
-    Atomics.wait(NEVER_WOKEN, 0, 0, BREATH_MS);
+    breathe();
     this.words.copyWithin(0, whole, this.used);
     this.used -= whole;
     this.#flushedWords += whole;

@@ -14,10 +14,11 @@
 //       44     4 CRC-32 of the block, with zero here
 //       48       records, 128 bytes each; debit accounts, credit accounts, 4 each; ids, 16 each
 
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { TRANSFER_BYTES, TRANSFER_WORDS } from '../base/transfer-record.ts';
+import { writeSynced } from './files.ts';
 import { type Chunk, chunkBytes, viewChunk } from './layout.ts';
 
 const MAGIC = 0x3154_5448_5344_4c48n;
@@ -137,7 +138,7 @@ export function appendTail(folder: string, before: TailState, part: TailPart): T
   let at = before.bytes;
   try {
     ftruncateSync(fd, at);
-    for (const bytes of [header, ...body]) at = writeAt(fd, bytes, at);
+    for (const bytes of [header, ...body]) at = writeSynced(fd, bytes, at);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
@@ -148,14 +149,6 @@ export function appendTail(folder: string, before: TailState, part: TailPart): T
 
 function bytesOf(words: Uint32Array): Uint8Array {
   return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-}
-
-function writeAt(fd: number, bytes: Uint8Array, from: number): number {
-  let written = 0;
-  while (written < bytes.byteLength) {
-    written += writeSync(fd, bytes, written, bytes.byteLength - written, from + written);
-  }
-  return from + written;
 }
 
 function joined(parts: readonly Uint32Array[]): Uint32Array {

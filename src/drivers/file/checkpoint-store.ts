@@ -12,9 +12,15 @@
 import { join } from 'node:path';
 import { OperationalError } from '../../base/errors.ts';
 import type { CheckpointStore, KeptCheckpoints } from '../../ports/checkpoint-store.ts';
-import { type FileSystem, errorCodeOf, realFileSystem } from './file-system.ts';
+import { type FileSystem, type OpenFile, errorCodeOf, realFileSystem } from './file-system.ts';
 
 const CHUNKS = 'chunks';
+
+/**
+ * Synced one after the other, over all chunks that are being written: an append to the journal
+ * waits behind one step at the disk, not behind megabytes (16 at once: 70 ms at 250 MB/s).
+ */
+const STEP_BYTES = 512 * 1024;
 const PARTIAL = '.partial';
 const MANIFEST_NAME = /^([0-9]{20})\.checkpoint$/;
 const CHUNK_NAME = /^([0-9a-f]{64})\.chunk$/;
@@ -34,6 +40,7 @@ class FileCheckpointStore implements CheckpointStore {
   readonly #directory: string;
   readonly #chunks: string;
   readonly #fileSystem: FileSystem;
+  #stepping: Promise<void> = Promise.resolve();
 
   constructor(directory: string, fileSystem: FileSystem) {
     this.#directory = directory;
@@ -124,8 +131,9 @@ class FileCheckpointStore implements CheckpointStore {
     try {
       const file = await this.#fileSystem.open(partial, 'create');
       try {
-        if (bytes.byteLength > 0) await file.write([bytes], 0);
-        await file.datasync();
+        for (let at = 0; at < bytes.byteLength; at += STEP_BYTES) {
+          await this.#step(file, bytes.subarray(at, at + STEP_BYTES), at);
+        }
       } finally {
         await file.close();
       }
@@ -135,6 +143,15 @@ class FileCheckpointStore implements CheckpointStore {
       await this.#fileSystem.remove(partial).catch(() => undefined);
       throw error;
     }
+  }
+
+  async #step(file: OpenFile, bytes: Uint8Array, at: number): Promise<void> {
+    const step = this.#stepping.then(async () => {
+      await file.write([bytes], at);
+      await file.datasync();
+    });
+    this.#stepping = step.catch(() => undefined);
+    await step;
   }
 
   async #read(path: string): Promise<Uint8Array<ArrayBuffer>> {
