@@ -32,7 +32,7 @@ class Pair {
   }
 }
 
-function key(id: number, words = new Uint32Array(4), i = 0): Uint32Array {
+function key(id: number, words: Uint32Array = new Uint32Array(4), i = 0): Uint32Array {
   words.set([id, id ^ 0x5555, 7, 9], i);
   return words;
 }

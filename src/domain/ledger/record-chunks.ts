@@ -40,7 +40,7 @@ export type ChunkToCopy = {
 };
 
 export class RecordChunks {
-  readonly chunks: Uint32Array<ArrayBuffer>[] = [];
+  readonly chunks: Uint32Array<SharedArrayBuffer>[] = [];
   readonly recordWords: number;
   /** What the next chunks are taken from. */
   readonly spares: SpareChunks;
@@ -73,7 +73,7 @@ export class RecordChunks {
   }
 
   /** The words among which the record stands. */
-  wordsOf(record: number): Uint32Array<ArrayBuffer> {
+  wordsOf(record: number): Uint32Array<SharedArrayBuffer> {
     return this.chunks[record >>> CHUNK_BITS]!;
   }
 

@@ -25,7 +25,7 @@ const PAGE_BITS = 12;
 const PAGE_SECONDS = 1 << PAGE_BITS;
 const PAGES = DEDUPE_RING_SECONDS >>> PAGE_BITS;
 const RING_MASK = DEDUPE_RING_SECONDS - 1;
-const NO_WORDS = new Int32Array(0);
+const NO_WORDS: Int32Array = new Int32Array(0);
 
 /** Kinds 1 to 11: tables of 2^(3 + kind) places, which take blocks of size `kind - 1`. */
 const PLACES_BITS = 3;
@@ -54,11 +54,11 @@ function hashAtDepth(words: Uint32Array, i: number, again: number, depth: number
 }
 
 export class TimeIndex {
-  readonly #records: readonly Uint32Array<ArrayBuffer>[];
+  readonly #records: readonly Uint32Array[];
   readonly #recordWords: number;
   readonly #blocks = new WordBlocks();
   /** A pair for each second. */
-  readonly #pages: Int32Array<ArrayBuffer>[] = Array.from({ length: PAGES }, () => NO_WORDS);
+  readonly #pages: Int32Array[] = Array.from({ length: PAGES }, () => NO_WORDS);
   /** References of what was dropped and is not yet freed. */
   readonly #dropped: number[] = [];
   /** The millisecond looked at last, and where its pair stands: at depth 0. */

@@ -5,7 +5,7 @@
 // A block is known by its unit: its first word divided by 32, counted over all chunks.
 
 import { assert } from '../../base/assert.ts';
-import { touchSlice } from './spare-chunks.ts';
+import { newWords, touchSlice } from './spare-chunks.ts';
 
 export const UNIT_BITS = 5;
 const CHUNK_BITS = 18;
@@ -18,7 +18,7 @@ const SIZES = 11;
 const NONE = -1;
 
 export class WordBlocks {
-  readonly chunks: Int32Array<ArrayBuffer>[] = [];
+  readonly chunks: Int32Array<SharedArrayBuffer>[] = [];
   /** For each chunk: the size of its blocks, how many are in use, how many were ever cut off. */
   readonly #sizes: number[] = [];
   readonly #used: number[] = [];
@@ -31,7 +31,7 @@ export class WordBlocks {
   readonly #previous: number[] = [];
 
   /** The chunk that is being taken ahead, and how much of it is there. */
-  #ahead: Int32Array<ArrayBuffer> | undefined;
+  #ahead: Int32Array<SharedArrayBuffer> | undefined;
   #touched = 0;
 
   /** The unit of a block of 2^(5 + size) words, which hold anything. */
@@ -73,14 +73,14 @@ export class WordBlocks {
   /** Takes memory ahead, up to `bytes` in all, a slice at a time; returns whether more is left. */
   growAhead(bytes: number): boolean {
     if (this.bytes >= bytes) return false;
-    this.#ahead ??= new Int32Array(CHUNK_WORDS);
+    this.#ahead ??= new Int32Array(newWords(CHUNK_WORDS).buffer);
     this.#touched = touchSlice(this.#ahead, this.#touched);
     if (this.#touched === CHUNK_WORDS) this.#addChunk();
     return true;
   }
 
   #addChunk(): void {
-    const words = this.#ahead ?? new Int32Array(CHUNK_WORDS);
+    const words = this.#ahead ?? new Int32Array(newWords(CHUNK_WORDS).buffer);
     this.#ahead = undefined;
     this.#touched = 0;
     this.#sizes.push(SIZES);
