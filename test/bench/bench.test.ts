@@ -129,6 +129,18 @@ describe('npm run bench', { concurrency: 2 }, () => {
     positive(figures['without'] as Figures, 'perSecond', 'pauseMsMax', 'eventLoopDelayMsMax');
   });
 
+  test('cluster loads one node and three', async () => {
+    const small = ['--clients', '6', '--seconds', '1', '--warm-seconds', '0', '--rounds', '1'];
+    const figures = await figuresOf('cluster', ...small);
+    const nodes = figures['nodes'] as readonly Figures[];
+    assert.deepEqual(
+      nodes.map(({ name }) => name),
+      ['alone', 'cluster'],
+    );
+    for (const node of nodes) positive(node, 'perSecond', 'msP99', 'cpuUs', 'clientCpuUs');
+    positive(figures, 'ratio');
+  });
+
   test('a missed budget is an exit status only where it is asked for', async () => {
     const words = ['--workload', 'apply', '--transfers', '5', '--accounts', '2'];
     const { exitCode, printed, told } = await run(...words, '--budget');
@@ -155,7 +167,7 @@ describe('npm run bench', { concurrency: 2 }, () => {
   });
 
   test('--list and --help name every workload', async () => {
-    const names = ['tb', 'single', 'apply', 'replay', 'memory', 'checkpoint', 'restart'];
+    const names = ['tb', 'single', 'apply', 'replay', 'memory', 'checkpoint', 'restart', 'cluster'];
     const list = (await run('--list')).printed;
     const help = (await run('--help')).printed;
     assert.deepEqual(

@@ -37,7 +37,13 @@ type Subject = {
   amount: number;
 };
 
-type Round = { readonly perSecond: number; readonly msP99: number; readonly cpuUs: number };
+type Round = {
+  readonly perSecond: number;
+  readonly msP99: number;
+  /** Of all nodes, and of all load processes, for each transfer. */
+  readonly cpuUs: number;
+  readonly clientCpuUs: number;
+};
 
 async function run({ settings, parentFolder, tell }: Surroundings): Promise<Report> {
   await using folder = await TemporaryFolder.make(parentFolder);
@@ -124,6 +130,9 @@ async function measure(subject: Subject, load: Load): Promise<Round> {
   return {
     perSecond: sum(({ requests, seconds }) => requests / seconds),
     msP99: Math.max(...results.map(({ msP99 }) => msP99 ?? Number.POSITIVE_INFINITY)),
+    clientCpuUs:
+      (sum(({ clientCpuShare, seconds }) => clientCpuShare * seconds) * 1_000_000) /
+      sum(({ requests }) => requests),
     cpuUs: ((cpuOf(nodes) - before) * 1_000_000) / sum(({ transfers }) => transfers),
   };
 }
@@ -138,26 +147,28 @@ function reportOf(rounds: ReadonlyMap<Subject, readonly Round[]>, clients: numbe
     perSecond: median(all.map(({ perSecond }) => perSecond)),
     msP99: median(all.map(({ msP99 }) => msP99)),
     cpuUs: median(all.map(({ cpuUs }) => cpuUs)),
+    clientCpuUs: median(all.map(({ clientCpuUs }) => clientCpuUs)),
   }));
   const [alone, cluster] = figures;
   const ratio = cluster!.perSecond / alone!.perSecond;
   const table: Table = {
     title: `REST, one transfer a request, ${clients} closed loops`,
-    columns: ['', 'transfers/s', 'p99 ms', 'server CPU us'],
+    columns: ['', 'transfers/s', 'p99 ms', 'server CPU us', 'client CPU us'],
     rows: [
-      ...figures.map(({ name, perSecond, msP99, cpuUs }) => [
+      ...figures.map(({ name, perSecond, msP99, cpuUs, clientCpuUs }) => [
         name === 'alone' ? 'one node' : 'three nodes',
         rate(perSecond),
         msP99.toFixed(1),
         cpuUs.toFixed(1),
+        clientCpuUs.toFixed(1),
       ]),
-      ['ratio', ratio.toFixed(2), '', ''],
+      ['ratio', ratio.toFixed(2), '', '', ''],
     ],
   };
   return {
     method: [
       `One transfer a request over HTTP, ${ACCOUNTS} accounts, uniform, durable; ${clients} closed loops in ${LOADS} load processes: all at one node that runs alone, or a third at each of three nodes on one journal.`,
-      'Both run all the time, one is loaded at a time, by rounds; medians. Server CPU: of all nodes together, for each transfer.',
+      'Both run all the time, one is loaded at a time, by rounds; medians. Server CPU: of all nodes together, for each transfer; client CPU: of the load processes, which have the same cores.',
       'Afterwards the sums of the books are compared with what was acknowledged.',
     ],
     figures: { nodes: figures, ratio },
