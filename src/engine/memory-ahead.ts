@@ -14,7 +14,7 @@ const REST_MS_MIN = 1;
 export class MemoryAhead {
   readonly #state: DomainState;
   readonly #history: Pick<NodeHistory, 'takeAhead'>;
-  #isScheduled = false;
+  #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
   #restMs = REST_MS_MIN;
 
@@ -25,19 +25,18 @@ export class MemoryAhead {
 
   /** An entry was applied, or the node begins: some of what is ahead may be used up. */
   look(): void {
-    if (this.#isScheduled || this.#isStopped) return;
-    this.#isScheduled = true;
-    setTimeout(() => {
-      this.#isScheduled = false;
-      if (this.#isStopped) return;
+    if (this.#timer !== undefined || this.#isStopped) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
       const startMs = performance.now();
       const isMore = growAhead(this.#state) || this.#history.takeAhead();
       this.#restMs = Math.max(REST_MS_MIN, REST_SHARE * (performance.now() - startMs));
       if (isMore) this.look();
-    }, this.#restMs).unref();
+    }, this.#restMs);
   }
 
   stop(): void {
     this.#isStopped = true;
+    clearTimeout(this.#timer);
   }
 }

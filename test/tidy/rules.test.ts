@@ -267,6 +267,13 @@ describe('the purity rule', () => {
     });
   }
 
+  test('lets one file take shared memory, and nothing else', () => {
+    const text = 'const a = new SharedArrayBuffer(b);';
+    finds(purity, 'src/domain/a.ts', text, /SharedArrayBuffer in the deterministic zone/);
+    passes(purity, 'src/domain/ledger/spare-chunks.ts', text);
+    finds(purity, 'src/domain/ledger/spare-chunks.ts', 'Date.now();', /deterministic zone/);
+  });
+
   test('lets the words stand in prose and as names of members', () => {
     passes(purity, 'src/base/a.ts', "// the Date of a process\nconst a = 'console';\nb.process();");
   });

@@ -40,7 +40,7 @@ export type ChunkToCopy = {
 };
 
 export class RecordChunks {
-  readonly chunks: Uint32Array<SharedArrayBuffer>[] = [];
+  readonly chunks: Uint32Array[] = [];
   readonly recordWords: number;
   /** What the next chunks are taken from. */
   readonly spares: SpareChunks;
@@ -73,7 +73,7 @@ export class RecordChunks {
   }
 
   /** The words among which the record stands. */
-  wordsOf(record: number): Uint32Array<SharedArrayBuffer> {
+  wordsOf(record: number): Uint32Array {
     return this.chunks[record >>> CHUNK_BITS]!;
   }
 

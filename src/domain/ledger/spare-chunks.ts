@@ -19,14 +19,14 @@ export function touchSlice(words: Uint32Array | Int32Array, from: number): numbe
  * heap makes the collector run through all of it with every few megabytes that are added (90 times
  * for a node's first gigabyte, 10 ms each).
  */
-export function newWords(count: number): Uint32Array<SharedArrayBuffer> {
+export function newWords(count: number): Uint32Array {
   return new Uint32Array(new SharedArrayBuffer(4 * count));
 }
 
 export class SpareChunks {
   readonly #words: number;
-  readonly #ready: Uint32Array<SharedArrayBuffer>[] = [];
-  #next: Uint32Array<SharedArrayBuffer> | undefined;
+  readonly #ready: Uint32Array[] = [];
+  #next: Uint32Array | undefined;
   #touched = 0;
 
   /** Chunks of `words` words. */
@@ -35,7 +35,7 @@ export class SpareChunks {
   }
 
   /** A chunk of zeros. */
-  take(): Uint32Array<SharedArrayBuffer> {
+  take(): Uint32Array {
     return this.#ready.pop() ?? newWords(this.#words);
   }
 

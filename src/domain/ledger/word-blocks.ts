@@ -18,7 +18,7 @@ const SIZES = 11;
 const NONE = -1;
 
 export class WordBlocks {
-  readonly chunks: Int32Array<SharedArrayBuffer>[] = [];
+  readonly chunks: Int32Array[] = [];
   /** For each chunk: the size of its blocks, how many are in use, how many were ever cut off. */
   readonly #sizes: number[] = [];
   readonly #used: number[] = [];
@@ -31,7 +31,7 @@ export class WordBlocks {
   readonly #previous: number[] = [];
 
   /** The chunk that is being taken ahead, and how much of it is there. */
-  #ahead: Int32Array<SharedArrayBuffer> | undefined;
+  #ahead: Int32Array | undefined;
   #touched = 0;
 
   /** The unit of a block of 2^(5 + size) words, which hold anything. */
