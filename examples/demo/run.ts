@@ -44,7 +44,8 @@ export type Report = {
 
 /** After a blow all is well again for so long before the next one. */
 const CALM_MS_MIN = 1000;
-const WARM_UP_MS = 2000;
+/** Nodes that have just started compile what they do: the first blow falls when they know it. */
+const WARM_UP_MS = 5000;
 const HAND_OVER_TRIES = 10;
 
 export async function runDemo(options: DemoOptions): Promise<Report> {
