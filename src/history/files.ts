@@ -23,9 +23,9 @@ const STEP_BYTES = 1024 * 1024;
 const BREATH_MS = 1;
 const NEVER_WOKEN = new Int32Array(new SharedArrayBuffer(4));
 
-/** Lets others have the disk for a moment. In a thread that may block. */
-export function breathe(): void {
-  Atomics.wait(NEVER_WOKEN, 0, 0, BREATH_MS);
+/** Lets others have the disk for a moment, or for `ms`. In a thread that may block. */
+export function breathe(ms = 0): void {
+  Atomics.wait(NEVER_WOKEN, 0, 0, Math.max(BREATH_MS, ms));
 }
 
 /** Writes `bytes` at a place and syncs them, step by step. Returns where they end. */

@@ -42,6 +42,8 @@ export type RunSource = {
   readonly chunk: Chunk;
   /** Ids of holds that expired while it was filled, four words each. */
   readonly expiredIds: readonly Uint32Array[];
+  /** Nothing waits behind it: most of the time the disk is left to others. */
+  readonly isUnhurried?: boolean;
 };
 
 type Keyed = { readonly page: number; readonly entries: number; readonly keys: number[] };
@@ -107,7 +109,7 @@ export class RunWriter {
   #writeTo(fd: number, source: RunSource): RunEntry {
     const { records } = source.chunk;
     const size = this.#size;
-    const stream = new PageStream(fd);
+    const stream = new PageStream(fd, source.isUnhurried ?? false);
     const sides = this.#writeSides(stream, source.chunk);
     const accounts = writeFixed(stream, 'accounts', this.#accounts, this.#accountCount);
     const byId = this.#sorter.byId(records, TRANSFER_WORDS, size);

@@ -22,6 +22,9 @@ import { RunWriter } from './run-writer.ts';
 import { syncFolder } from './files.ts';
 import { type TailLoaded, type TailState, appendTail, loadTail, tailName } from './tail-file.ts';
 
+/** When there was nothing to do for so long the next run will not be here soon either. */
+const LEISURE_MS = 5000;
+
 const TAIL_FILE = /^tail-(\d{8})\.history$/;
 
 class WriterThread {
@@ -33,6 +36,7 @@ class WriterThread {
   #latest: LatestRuns;
   #doubt: string | undefined;
   #writer: RunWriter;
+  #sealedMs = Number.NEGATIVE_INFINITY;
 
   constructor({ folder, size }: ThreadSetup, say: (message: FromWriter) => void) {
     this.#folder = folder;
@@ -115,7 +119,8 @@ class WriterThread {
       assert(this.#doubt === undefined, 'runs are made when all earlier ones are known');
       assert(buffer.byteLength === chunkBytes(this.#size), 'a chunk is of the size of a run');
       const chunk = viewChunk(buffer, this.#size);
-      const entry = this.#writer.write({ run, chunk, expiredIds: expired });
+      const isUnhurried = beganMs - this.#sealedMs > LEISURE_MS;
+      const entry = this.#writer.write({ run, chunk, expiredIds: expired, isUnhurried });
       addToCatalog(this.#folder, entry);
       this.#runs.add(entry);
       this.#saveLatest(run + 1);
@@ -126,6 +131,7 @@ class WriterThread {
     } catch (error) {
       this.#say({ kind: 'seal-failed', run, why: textOf(error) });
     }
+    this.#sealedMs = performance.now();
   }
 
   #saveLatest(runs: number): void {
