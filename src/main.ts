@@ -35,6 +35,7 @@ import { defineFirstLedgers } from './main/first-ledgers.ts';
 import { adoptNewerCheckpoints } from './main/adopting.ts';
 import { type HeldLock, lockAlone, lockNamedNode } from './main/node-locks.ts';
 import { createNode } from './main/node-parts.ts';
+import { rehearseTakeOver } from './main/rehearsal.ts';
 import { toldToStop, toldToStopBySupervisor } from './main/signals.ts';
 import { type Logger, createLogger } from './telemetry/log.ts';
 
@@ -196,6 +197,7 @@ async function serve(parts: Running, isTold: () => boolean): Promise<void> {
   if (name === '') await defineFirstLedgers(node);
   noteRunningNode({ logger, folder, name, urls });
   announce({ json: options.json, folder, name, urls, peer, status: node.status() });
+  if (name !== '') void rehearseTakeOver(folder.nodeFolder, logger);
   flushCompileCache();
 }
 
