@@ -93,8 +93,8 @@ export class Presence {
       const { record, sinceMs } = entry;
       const life = await lifeOf(record, this.#own);
       if (life === 'dead') {
-        await rm(join(this.#folder, name), { force: true });
         await rm(join(this.#folder, `${name}${PARTIAL}`), { force: true });
+        await rm(join(this.#folder, name), { force: true });
         continue;
       }
       seen.set(name, entry);

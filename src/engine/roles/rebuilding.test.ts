@@ -2,10 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findAccount } from '../../domain/queries.ts';
 import { MemoryCheckpoints } from '../../drivers/memory/checkpoint-store.ts';
+import { createJournal } from '../../drivers/memory/driver.ts';
 import type { CheckpointSettings } from '../checkpointing.ts';
 import { CheckpointLog } from '../../../test/support/checkpoint-rig.ts';
 import { Cluster } from '../../../test/support/cluster-rig.ts';
-import { BOB, FOREVER, openBooks, pay, transfer } from '../../../test/support/engine-rig.ts';
+import {
+  BOB,
+  FOREVER,
+  changedJournal,
+  openBooks,
+  pay,
+  transfer,
+} from '../../../test/support/engine-rig.ts';
 import { until } from '../../../test/support/until.ts';
 
 function settingsOver(contents: MemoryCheckpoints, told = new CheckpointLog()): CheckpointSettings {
@@ -34,6 +42,30 @@ test('a joiner before a journal that was discarded fetches a checkpoint, and fol
   assert.ok(told.notes.some((text) => /was fetched from node one/.test(text)));
   await cluster.untilLevel();
   assert.equal(findAccount(two.node.state, BOB)?.creditsPosted, 35n);
+});
+
+test('a joiner whose journal is discarded while it begins to read fetches a checkpoint', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one', { checkpoints: settingsOver(new MemoryCheckpoints()) });
+  await openBooks(one.node);
+  await payed(cluster, 5);
+  const inner = createJournal({ log: cluster.log });
+  let discards = 0;
+  const journal = changedJournal(inner, {
+    async *read(options) {
+      // The joiner has seen that the journal goes back to its beginning; what the leader had begun
+      // to discard before they knew of each other goes now.
+      if (discards++ === 0) cluster.log.discardThrough((await one.node.takeCheckpoint()).position);
+      yield* inner.read(options);
+    },
+  });
+  const own = new MemoryCheckpoints();
+  const two = await cluster.start('two', { journal, checkpoints: settingsOver(own) });
+  assert.deepEqual(two.halts, []);
+  assert.equal(own.manifests.size, 1);
+  await payed(cluster, 1);
+  await cluster.untilLevel();
+  assert.equal(findAccount(two.node.state, BOB)?.creditsPosted, 30n);
 });
 
 test('a standby takes checkpoints, and the leader keeps what it needs from the journal', async () => {

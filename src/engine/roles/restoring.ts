@@ -76,9 +76,9 @@ export async function restoreFromNewest(options: RestoreOptions): Promise<Restor
     if (restored !== undefined) return restored;
     if (tried.size > 0) note('No checkpoint can be used: the journal is read from its beginning.');
     const whole = await replay({ ...options, fetchCheckpoint: fetch }, genesis(options), proven);
-    if (whole !== undefined) return whole;
-    // One was fetched. It is proved like those that were here; there is no second one.
-    fetch = NOTHING;
+    // What was fetched is proved like those that were here; there is no second one.
+    if (whole === 'fetched') fetch = NOTHING;
+    else if (whole !== 'moved-on') return whole;
   }
 }
 
@@ -128,12 +128,9 @@ async function tryCheckpoint(
     const state = await loadCheckpoint(store, read, options.signal);
     replica = Replica.at(manifest.place, state, options.onCommand);
     const rule = new ReaderRule({ kind: 'at-head', head });
-    const restored = await replay(
-      options,
-      { replica, rule, from: manifest.offset, manifest },
-      proven,
-    );
-    return restored;
+    const beginning = { replica, rule, from: manifest.offset, manifest };
+    const restored = await replay({ ...options, fetchCheckpoint: NOTHING }, beginning, proven);
+    return typeof restored === 'string' ? undefined : restored;
   } catch (error) {
     const isOfCheckpoint =
       isOperationalError(error, 'CHECKPOINT_CORRUPT') ||
@@ -150,16 +147,20 @@ async function tryCheckpoint(
   }
 }
 
-/** Undefined = the journal does not reach back, and a checkpoint was fetched. */
+/**
+ * `fetched` = the journal does not reach back, and a checkpoint was got from elsewhere.
+ * `moved-on` = whoever writes has discarded meanwhile what was about to be read: it is to be looked
+ * at afresh.
+ */
 async function replay(
   options: RestoreOptions,
   beginning: Beginning,
   proven: ReadonlyMap<number, Uint8Array>,
-): Promise<Restored | undefined> {
-  const { journal, onProgress, derived, signal } = options;
+): Promise<Restored | 'fetched' | 'moved-on'> {
+  const { journal, mode, onProgress, derived, signal } = options;
   const { replica, rule, from, manifest } = beginning;
   const { tornBytes, bounds } = await journal.open({
-    mode: options.mode,
+    mode,
     ...(from === null ? {} : { from }),
     signal,
   });
@@ -167,7 +168,7 @@ async function replay(
     await options.onOwned();
     if (from === null && bounds.first > 1 && (await options.fetchCheckpoint?.()) === true) {
       await journal.close();
-      return undefined;
+      return 'fetched';
     }
     const recovered = await recover({
       journal,
@@ -177,7 +178,7 @@ async function replay(
       proven,
       onProgress,
       derived,
-      durableOnly: options.mode === 'read',
+      durableOnly: mode === 'read',
       signal,
     });
     assertBooksBalanceFully(replica.state);
@@ -185,6 +186,19 @@ async function replay(
   } catch (error) {
     // The next attempt opens it anew.
     await journal.close();
+    if (mode === 'read' && from === null && isOperationalError(error, 'JOURNAL_DIVERGED')) {
+      if (await beginsBehind(journal, bounds.first, signal)) return 'moved-on';
+    }
     throw error;
   }
+}
+
+async function beginsBehind(
+  journal: Journal,
+  position: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { bounds } = await journal.open({ mode: 'read', signal });
+  await journal.close();
+  return bounds.first > position;
 }

@@ -12,7 +12,7 @@ async function cutPeers(round: Round): Promise<boolean> {
   const standby = anyOf(random, cluster.standbys);
   const manner: CutManner = random.chance(0.5) ? 'silent' : 'broken';
   const before = cluster.wires.cutConnections;
-  strike();
+  await strike();
   if (number % 3 === 1) isolate(cluster, leader.name, manner);
   else if (number % 3 === 2) isolate(cluster, standby.name, manner);
   else for (const { name } of cluster.members) isolate(cluster, name, manner);

@@ -26,7 +26,7 @@ const DISK_MIB = 96;
 /** A failed sync is a crash: the leader ends, and another one leads. */
 async function failSync({ cluster, disk, strike }: Round): Promise<boolean> {
   const leader = await cluster.untilLed();
-  strike();
+  await strike();
   disk!.fail(leader.name);
   const successor = await cluster.untilLedByAnother(leader);
   await leader.ended();
@@ -36,7 +36,7 @@ async function failSync({ cluster, disk, strike }: Round): Promise<boolean> {
 
 async function slowDisk({ cluster, disk, random, strike, lastsMs }: Round): Promise<boolean> {
   const leader = await cluster.untilLed();
-  strike();
+  await strike();
   disk!.slow(leader.name, SLOW_MS);
   await sleep(lastsMs + random.below(lastsMs));
   return disk!.heal(leader.name) > 0;
@@ -46,7 +46,7 @@ async function slowDisk({ cluster, disk, random, strike, lastsMs }: Round): Prom
 async function fillDisk({ cluster, recorder, strike, lastsMs }: Round): Promise<boolean> {
   await cluster.untilLed();
   const ballast = join(cluster.folder, 'ballast');
-  strike();
+  await strike();
   occupy(ballast);
   try {
     await untilFull(cluster);
@@ -100,7 +100,7 @@ async function readBooks(cluster: SpawnedCluster, member: Member): Promise<void>
 async function damageOwnFiles({ cluster, random, strike, number }: Round): Promise<boolean> {
   await cluster.untilLed();
   const victim = anyOf(random, cluster.standbys);
-  strike();
+  await strike();
   await victim.stop();
   const folder = join(cluster.data, 'nodes', victim.name);
   const parts = [['checkpoints'], ['history'], ['checkpoints', 'history']][number % 3]!;

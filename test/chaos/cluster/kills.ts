@@ -13,7 +13,7 @@ export const EXIT_HALTED = 70;
 
 async function killLeader({ cluster, random, strike }: Round): Promise<boolean> {
   const leader = await cluster.untilLed();
-  strike();
+  await strike();
   await leader.kill();
   if (random.chance(0.5)) await sleep(random.below(AWAY_MS_MAX));
   else await cluster.untilLedByAnother(leader);
@@ -23,7 +23,7 @@ async function killLeader({ cluster, random, strike }: Round): Promise<boolean> 
 async function killStandby({ cluster, random, strike }: Round): Promise<boolean> {
   await cluster.untilLed();
   const victim = anyOf(random, cluster.standbys);
-  strike();
+  await strike();
   await victim.kill();
   await sleep(random.below(AWAY_MS_MAX));
   return true;
@@ -32,7 +32,7 @@ async function killStandby({ cluster, random, strike }: Round): Promise<boolean>
 async function killTwo({ cluster, random, strike }: Round): Promise<boolean> {
   const leader = await cluster.untilLed();
   const other = anyOf(random, cluster.standbys);
-  strike();
+  await strike();
   await Promise.all([leader.kill(), other.kill()]);
   await sleep(random.below(AWAY_MS_MAX));
   return true;
@@ -40,7 +40,7 @@ async function killTwo({ cluster, random, strike }: Round): Promise<boolean> {
 
 async function killAll({ cluster, random, strike }: Round): Promise<boolean> {
   await cluster.untilLed();
-  strike();
+  await strike();
   await Promise.all(cluster.members.map((member) => member.kill()));
   await sleep(random.below(AWAY_MS_MAX));
   return true;
@@ -50,7 +50,7 @@ async function killAll({ cluster, random, strike }: Round): Promise<boolean> {
 async function killDuringTakeover({ cluster, random, strike }: Round): Promise<boolean> {
   const leader = await cluster.untilLed();
   const standbys = cluster.standbys;
-  strike();
+  await strike();
   await leader.kill();
   await sleep(50 + random.below(250));
   const successor = standbys.find(({ role }) => role === 'leading' || role === 'recovering');
@@ -65,7 +65,7 @@ async function killDuringTakeover({ cluster, random, strike }: Round): Promise<b
  */
 async function freezeLeader({ cluster, random, strike }: Round): Promise<boolean> {
   const leader = await cluster.untilLed();
-  strike();
+  await strike();
   leader.signal('SIGSTOP');
   await cluster.untilLedByAnother(leader);
   await sleep(random.below(AWAY_MS_MAX));
@@ -86,7 +86,7 @@ async function untilFollowing(member: Member): Promise<void> {
 async function freezeStandby({ cluster, random, strike }: Round): Promise<boolean> {
   await cluster.untilLed();
   const victim = anyOf(random, cluster.standbys);
-  strike();
+  await strike();
   victim.signal('SIGSTOP');
   await sleep(200 + random.below(1500));
   victim.signal('SIGCONT');
@@ -97,7 +97,7 @@ async function switchOver({ cluster, random, strike }: Round): Promise<boolean> 
   const leader = await cluster.untilLed();
   const asked = anyOf(random, cluster.members);
   const target = anyOf(random, cluster.standbys).name;
-  strike();
+  await strike();
   const body = random.chance(0.5) ? { target } : {};
   const answer = await cluster.ask(asked, 'POST', '/v1/cluster/switchover', body);
   if (answer?.status !== 200) {
@@ -110,7 +110,7 @@ async function switchOver({ cluster, random, strike }: Round): Promise<boolean> 
 
 async function restartEach({ cluster, strike }: Round): Promise<boolean> {
   for (const member of cluster.members) {
-    strike();
+    await strike();
     await member.stop();
     await member.start();
     await cluster.untilWhole();

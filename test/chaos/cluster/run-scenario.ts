@@ -28,6 +28,8 @@ const CHALLENGE_MS = 300;
 const SESSION_MS = 600;
 /** Of the rounds, so many must have hit while requests were under way, or the run proves little. */
 const HIT_SHARE_MIN = 0.8;
+/** Workers think between two requests: a fault waits so long for one to be under way. */
+const STRIKE_WAIT_MS_MAX = 1000;
 
 export type ScenarioRun = {
   readonly name: string;
@@ -186,7 +188,9 @@ class Trial {
       disk,
       coordination,
       lastsMs,
-      strike: () => {
+      strike: async () => {
+        const deadlineMs = performance.now() + STRIKE_WAIT_MS_MAX;
+        while (recorder.inFlight === 0 && performance.now() < deadlineMs) await sleep(1);
         struckMs = performance.now();
         isUnderWay = recorder.inFlight > 0;
       },

@@ -20,8 +20,8 @@ export type Round = {
   readonly coordination: Coordination | undefined;
   /** How long what lasts shall last: shorter in the short run. */
   readonly lastsMs: number;
-  /** The fault begins now: what callers feel counts from here. True = requests are under way. */
-  readonly strike: () => void;
+  /** Resolves when requests are under way: the fault begins now, callers feel it from here on. */
+  readonly strike: () => Promise<void>;
 };
 
 export type Scenario = {

@@ -14,7 +14,7 @@ const NEW_LEADER_MS = 1500;
 async function killTheirLeader({ coordination, recorder, strike }: Round): Promise<boolean> {
   const name = await coordination!.ensemble.leader();
   const beganMs = performance.now();
-  strike();
+  await strike();
   await coordination!.ensemble.signal(name, 'SIGKILL');
   await sleep(NEW_LEADER_MS);
   const hasGoneOn = recorder.answeredSince(beganMs) > 0;
@@ -25,7 +25,7 @@ async function killTheirLeader({ coordination, recorder, strike }: Round): Promi
 async function freezeTheirLeader({ coordination, recorder, strike }: Round): Promise<boolean> {
   const name = await coordination!.ensemble.leader();
   const beganMs = performance.now();
-  strike();
+  await strike();
   await coordination!.ensemble.signal(name, 'SIGSTOP');
   await sleep(FROZEN_MS);
   const hasGoneOn = recorder.answeredSince(beganMs) > 0;
@@ -44,7 +44,7 @@ async function allGone({
 }: Round): Promise<boolean> {
   const leader = await cluster.untilLed();
   const beganMs = performance.now();
-  strike();
+  await strike();
   await coordination!.killAll();
   await untilFailoverIs(cluster, false);
   while (performance.now() - beganMs < lastsMs) {
@@ -70,7 +70,7 @@ async function allGoneAndLeader({
   const leader = await cluster.untilLed();
   await coordination!.killAll();
   await untilFailoverIs(cluster, false);
-  strike();
+  await strike();
   await leader.kill();
   await sleep(lastsMs / 4);
   if (cluster.leader !== undefined) throw new Error(`${cluster.leader.name} leads without a word`);
