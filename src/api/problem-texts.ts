@@ -310,6 +310,8 @@ export const OPERATIONAL_ACTION: { readonly [Code in OperationalCode]: string } 
   JOURNAL_CORRUPT: 'Operator: see the log of the node for file, position and way out.',
   JOURNAL_DIVERGED: 'Operator: see the log of the node for position and way out.',
   JOURNAL_FAILED: `The node must be started again by its operator. ${SAME_IDS}`,
+  JOURNAL_UNAVAILABLE: SAME_IDS,
+  JOURNAL_UNSAFE: 'Operator: see the log of the node for the settings and what they must be.',
   JOURNAL_CLOSED: SAME_IDS,
   CLOCK_JUMPED:
     "Set the machine's clock right; the node goes on by itself. Reading works meanwhile.",

@@ -133,6 +133,8 @@ export const OPERATIONAL_STATUS: { readonly [Code in OperationalCode]: Operation
   JOURNAL_CORRUPT: { status: 503, retryAfterSeconds: 60 },
   JOURNAL_DIVERGED: { status: 503, retryAfterSeconds: 60 },
   JOURNAL_FAILED: { status: 503, retryAfterSeconds: 10 },
+  JOURNAL_UNAVAILABLE: { status: 503, retryAfterSeconds: 1 },
+  JOURNAL_UNSAFE: { status: 503, retryAfterSeconds: 60 },
   JOURNAL_CLOSED: { status: 503, retryAfterSeconds: 1 },
   CLOCK_JUMPED: { status: 503, retryAfterSeconds: 10 },
   OVERLOADED: { status: 429, retryAfterSeconds: 1 },

@@ -43,6 +43,16 @@ export const OPERATIONAL_ERRORS = {
     outcome: 'unknown',
     text: 'The storage failed in a way that cannot be retried (a failed sync is a crash).',
   },
+  JOURNAL_UNAVAILABLE: {
+    retryable: true,
+    outcome: 'not-executed',
+    text: 'The engine of the journal cannot be reached, or takes no appends now.',
+  },
+  JOURNAL_UNSAFE: {
+    retryable: false,
+    outcome: 'none',
+    text: 'The engine of the journal is set up so that acknowledged payments could be lost.',
+  },
   JOURNAL_CLOSED: {
     retryable: true,
     outcome: 'not-executed',

@@ -4,6 +4,7 @@
 
 import { OperationalError } from '../base/errors.ts';
 import { QUEUE_BYTES_MAX, QUEUE_COMMANDS_MAX } from '../base/limits.ts';
+import { journalPlaceOf } from './journal-place.ts';
 
 type Setting<T> = {
   readonly env: string;
@@ -139,6 +140,26 @@ export const SETTINGS = {
   ),
   tlsCertFile: text('HOLDFAST_TLS_CERT_FILE', '', 'certificate chain (PEM) of both ports'),
   tlsKeyFile: text('HOLDFAST_TLS_KEY_FILE', '', 'private key (PEM) that belongs to it'),
+  journal: {
+    env: 'HOLDFAST_JOURNAL',
+    fallback: 'file',
+    text: 'where the journal is: file, or engine://user@host:port,host:port/name',
+    parse: (value: string): string => {
+      journalPlaceOf(value);
+      return value;
+    },
+  },
+  journalPasswordFile: text(
+    'HOLDFAST_JOURNAL_PASSWORD_FILE',
+    '',
+    "file with the password of the journal's engine",
+  ),
+  journalWaived: {
+    env: 'HOLDFAST_JOURNAL_WAIVED',
+    fallback: '',
+    text: "checks of the engine's settings, separated by commas, that may fail",
+    parse: (value: string): string => value,
+  },
   segmentBytes: integer(
     'HOLDFAST_JOURNAL_SEGMENT_BYTES',
     64 * MIB,
@@ -251,7 +272,7 @@ export function loadConfig(
       mistakes.push(`${where}=${value} ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  mistakes.push(...tlsMistakes(config), ...clusterMistakes(config));
+  mistakes.push(...tlsMistakes(config), ...clusterMistakes(config), ...journalMistakes(config));
   // Whoever asks for any free port runs several nodes on one machine: the other doors are free too.
   for (const name of ['binaryPort', 'peerPort'] as const) {
     if (config['port'] === 0 && !isGiven(name)) config[name] = 0;
@@ -305,6 +326,22 @@ function clusterMistakes(config: { readonly [name: string]: string | number }): 
   }
   if (Number(config['challengeMs']) <= 2 * Number(config['heartbeatMs'])) {
     mistakes.push('HOLDFAST_CHALLENGE_MS must be more than twice HOLDFAST_HEARTBEAT_MS');
+  }
+  return mistakes;
+}
+
+function journalMistakes(config: { readonly [name: string]: string | number }): string[] {
+  const isFile = config['journal'] === 'file';
+  const mistakes: string[] = [];
+  if (!isFile && config['node'] === '') {
+    mistakes.push('HOLDFAST_JOURNAL on an engine is for nodes with a name (HOLDFAST_NODE)');
+  }
+  const ofEngines = { journalPasswordFile: 'PASSWORD_FILE', journalWaived: 'WAIVED' };
+  const ofFiles = { journalDirectories: 'DIRECTORIES', journalWithout: 'WITHOUT' };
+  for (const [name, variable] of Object.entries(isFile ? ofEngines : ofFiles)) {
+    if (config[name] === '') continue;
+    const only = isFile ? 'with a journal on an engine' : 'with HOLDFAST_JOURNAL=file';
+    mistakes.push(`HOLDFAST_JOURNAL_${variable} is read only ${only}`);
   }
   return mistakes;
 }

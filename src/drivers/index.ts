@@ -4,6 +4,7 @@
 import type { CheckpointStore } from '../ports/checkpoint-store.ts';
 import type { Coordinator } from '../ports/coordinator.ts';
 import type { Journal } from '../ports/journal.ts';
+import type { EngineJournalOptions } from './engine-options.ts';
 import type { FileCheckpointOptions } from './file/checkpoint-store.ts';
 import type { FileJournalOptions } from './file/options.ts';
 import type { MemoryCheckpointOptions } from './memory/checkpoint-store.ts';
@@ -28,6 +29,11 @@ export const JOURNAL_DRIVERS: JournalDrivers = {
   memory: async () => (await import('./memory/driver.ts')).createJournal,
   file: async () => (await import('./file/driver.ts')).createJournal,
 };
+
+type EngineJournal = () => Promise<(options: EngineJournalOptions) => Journal>;
+
+/** Journals on replicated engines, by the engine's name in the setting (config/journal-place.ts). */
+export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {};
 
 /** Options by driver name. */
 export type CheckpointDriverOptions = {

@@ -1,11 +1,14 @@
 // What a node is made of: its journal, history, checkpoints and metrics, by the settings.
 
+import { readFile } from 'node:fs/promises';
+import { OperationalError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { pathsOf } from '../config/config.ts';
 import { readCheckpointKey } from '../config/checkpoint-key.ts';
 import type { DataFolder } from '../config/data-folder.ts';
 import { releaseVersion } from '../config/release.ts';
-import { CHECKPOINT_DRIVERS, JOURNAL_DRIVERS } from '../drivers/index.ts';
+import { type EnginePlace, journalPlaceOf } from '../config/journal-place.ts';
+import { CHECKPOINT_DRIVERS, ENGINE_JOURNALS, JOURNAL_DRIVERS } from '../drivers/index.ts';
 import { createClock } from '../drivers/system/clock.ts';
 import { createEntropy } from '../drivers/system/entropy.ts';
 import { CheckpointTelemetry } from '../engine/checkpoint-telemetry.ts';
@@ -77,7 +80,42 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
   return { node, metrics, membership };
 }
 
-async function createJournal({ config, folder, logger }: NodeParts): Promise<Journal> {
+async function createJournal(parts: NodeParts): Promise<Journal> {
+  const place = journalPlaceOf(parts.config.journal);
+  if (place.driver === 'file') return await createFileJournal(parts);
+  return await createEngineJournal(parts, place);
+}
+
+async function createEngineJournal(
+  { config, logger }: NodeParts,
+  place: EnginePlace,
+): Promise<Journal> {
+  const create = await ENGINE_JOURNALS[place.driver]?.();
+  if (create === undefined) {
+    const detail = `This release has no journal driver for ${place.driver}.`;
+    throw new OperationalError('CONFIGURATION_INVALID', { detail });
+  }
+  return create({
+    ...place,
+    password: await readPassword(config.journalPasswordFile),
+    waived: pathsOf(config.journalWaived),
+    log: driverLog(logger, 'journal'),
+  });
+}
+
+async function readPassword(path: string): Promise<string> {
+  if (path === '') return '';
+  try {
+    return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new OperationalError('CONFIGURATION_INVALID', {
+      detail: `The password file of the journal's engine, ${path}, cannot be read.`,
+      cause: error,
+    });
+  }
+}
+
+async function createFileJournal({ config, folder, logger }: NodeParts): Promise<Journal> {
   const create = await JOURNAL_DRIVERS.file();
   return create({
     directory: folder.journalFolder,

@@ -11,6 +11,9 @@
 //   honesty      an append that may or may not have happened rejects with JOURNAL_UNKNOWN_OUTCOME,
 //                one that certainly did not with JOURNAL_FULL, JOURNAL_CLOSED or (native fencing)
 //                JOURNAL_FENCED; a driver never retries by itself
+//   presence     an engine that cannot be reached rejects `open` and `read` with
+//                JOURNAL_UNAVAILABLE within a bounded time, and the caller tries again; an append
+//                that had been sent then has an unknown outcome
 //   bytes        what is read is what was appended, byte for byte
 
 import type { Entry } from '../base/entry.ts';
@@ -99,7 +102,8 @@ export interface Journal {
    * Recovers the tail and finds the bounds. As writer it takes the engine's write authority first
    * (JOURNAL_LOCKED when another process has it), makes the possibly unsynced tail durable before
    * it returns, and cuts what is torn; a reader changes nothing. JOURNAL_CORRUPT names file,
-   * position and way out.
+   * position and way out. JOURNAL_UNSAFE names each setting of the engine under which what is
+   * acknowledged could be lost. After JOURNAL_UNAVAILABLE it may be called again.
    */
   open(options: JournalOpenOptions): Promise<JournalOpening>;
 

@@ -5,6 +5,8 @@ import type { Entry } from '../../../src/base/entry.ts';
 import type { Journal } from '../../../src/ports/journal.ts';
 
 export type JournalHarness = {
+  /** The engine has no way to say that it is full: an append that finds no room is unknown. */
+  readonly neverFull?: boolean;
   /** A fresh, empty journal of this engine. */
   create(): Promise<JournalUnderTest>;
 };
@@ -17,10 +19,13 @@ export type AttachOptions = {
 type UnderTestCommon = {
   /** A driver on the journal, as another process would have one. Not yet open. */
   attach(options?: AttachOptions): Journal;
-  /** The next append fails so that its caller cannot know; it has in truth been written, or not. */
-  loseNextAnswer(written: 'now' | 'never'): void;
+  /**
+   * The next append fails so that its caller cannot know; it has in truth been written, or not.
+   * With a real engine the connection is cut before or behind it.
+   */
+  loseNextAnswer(written: 'now' | 'never'): void | Promise<void>;
   /** The next append finds no room; the one after it does. */
-  fillUpOnce(): void;
+  fillUpOnce(): void | Promise<void>;
   /** Units (segments, streams, partitions' files) that the journal now has. */
   unitNames(): Promise<readonly string[]>;
   /** Units grow with `unitBytes` and each epoch has its own. */
@@ -31,8 +36,11 @@ type UnderTestCommon = {
 export type JournalUnderTest =
   | (UnderTestCommon & {
       readonly fencing: 'native';
-      /** A second writer beside a live one: refused by the engine's write authority. */
-      readonly secondWriter: 'locked';
+      /**
+       * A second writer beside a live one: refused by the engine's write authority, or let in to
+       * compete by compare-and-append.
+       */
+      readonly secondWriter: 'locked' | 'admitted';
     })
   | (UnderTestCommon & {
       readonly fencing: 'reader';

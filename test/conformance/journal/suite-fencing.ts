@@ -142,7 +142,7 @@ function unknownConformance(harness: JournalHarness): void {
         await journal.append(opening);
         const [doubtful, behind] = chainAfter(opening, 2);
         assert.ok(doubtful !== undefined && behind !== undefined);
-        under.loseNextAnswer(written);
+        await under.loseNextAnswer(written);
         await assert.rejects(
           journal.append(doubtful),
           hasCode('JOURNAL_UNKNOWN_OUTCOME', 'JOURNAL_FAILED'),
@@ -170,7 +170,7 @@ function unknownConformance(harness: JournalHarness): void {
       const opening = openingAfter(undefined, 'a');
       await journal.append(opening);
       const doubtful = entryAfter(opening);
-      under.loseNextAnswer('never');
+      await under.loseNextAnswer('never');
       await assert.rejects(journal.append(doubtful));
       const successor = await succeed(under, journal);
       const barrier = openingAfter(opening, 'barrier');

@@ -111,11 +111,12 @@ function orderConformance(harness: JournalHarness): void {
       assert.deepEqual(await collect(journal), []);
     }));
 
+  if (harness.neverFull === true) return;
   void it('refuses for lack of room what it did not write, and takes it again later', () =>
     withJournal(harness, async (under, journal) => {
       const opening = openingAfter(undefined, 'a');
       await journal.append(opening);
-      under.fillUpOnce();
+      await under.fillUpOnce();
       const [next, behind] = chainAfter(opening, 2);
       assert.ok(next !== undefined && behind !== undefined);
       const results = await Promise.allSettled([journal.append(next), journal.append(behind)]);
