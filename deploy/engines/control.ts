@@ -3,9 +3,17 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from './engine.ts';
-import { type Place, findPlace, folderOf, makePlace, portOf } from './place.ts';
+import {
+  type Place,
+  type PlaceNetwork,
+  findPlace,
+  folderOf,
+  hostOf,
+  makePlace,
+  portOf,
+} from './place.ts';
 import { EngineProblem } from './problem.ts';
-import { endProcess, type ProcessState } from './processes.ts';
+import { endProcess, markOf, type ProcessState } from './processes.ts';
 import { forgetServer, processOf, serverState, startServer } from './servers.ts';
 
 const UP_MS_MAX = 60_000;
@@ -16,6 +24,7 @@ export type ServerStatus = {
   readonly server: string;
   readonly state: ProcessState;
   readonly pid: number | undefined;
+  readonly host: string;
   /** The port for clients. */
   readonly port: number;
   /** What the server says of itself. */
@@ -33,7 +42,12 @@ export type EngineStatus = {
 };
 
 /** `portFirst` 0 = free ports. Returns when clients can use it. */
-export async function engineUp(engine: Engine, folder: string, portFirst: number): Promise<Place> {
+export async function engineUp(
+  engine: Engine,
+  folder: string,
+  portFirst: number,
+  network?: PlaceNetwork,
+): Promise<Place> {
   const missing = await engine.missing();
   if (missing.length > 0) {
     throw new EngineProblem(
@@ -41,7 +55,7 @@ export async function engineUp(engine: Engine, folder: string, portFirst: number
         `npm run engines -- install ${engine.name}`,
     );
   }
-  const place = await makePlace(folder, engine, portFirst);
+  const place = await makePlace(folder, engine, portFirst, network);
   for (const server of engine.servers) {
     if ((await serverState(place, server)) === 'ended') await engine.prepare(place, server);
     await startServer(place, server, engine.command(place, server));
@@ -75,7 +89,12 @@ export async function engineDown(engine: Engine, folder: string): Promise<void> 
   await Promise.all(
     engine.servers.map(async (server) => {
       const mark = await processOf(place, server);
+      const others = (await engine.stragglers?.(place, server)) ?? [];
       if (mark !== undefined) await endProcess(mark, END_MS_MAX);
+      for (const pid of others) {
+        const other = await markOf(pid);
+        if (other !== undefined) await endProcess(other, END_MS_MAX);
+      }
       await forgetServer(place, server);
     }),
   );
@@ -94,7 +113,8 @@ export async function engineStatus(engine: Engine, folder: string): Promise<Engi
       const says = state === 'running' ? await engine.ask(place, server) : undefined;
       const pid = state === 'ended' ? undefined : mark?.pid;
       const port = portOf(place, server, engine.ports[0]!);
-      return { server, state, pid, port, says, folder: folderOf(place, server) };
+      const host = hostOf(place, server);
+      return { server, state, pid, host, port, says, folder: folderOf(place, server) };
     }),
   );
   const isUp = engine.isUsable(servers.map(({ says }) => says));

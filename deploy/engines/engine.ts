@@ -19,6 +19,8 @@ export type Engine = {
   missing(): Promise<readonly string[]>;
   /** Writes configuration and data folder of a server, where they are not there yet; idempotent. */
   prepare(place: Place, server: string): Promise<void>;
+  /** Processes that a server has started and that may outlive it. */
+  stragglers?(place: Place, server: string): Promise<readonly number[]>;
   /** How a server is started, in the foreground. */
   command(place: Place, server: string): ServerCommand;
   /** The server's own word about itself (its role in the engine); undefined while it has none. */

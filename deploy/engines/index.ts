@@ -3,6 +3,7 @@
 import type { Engine } from './engine.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
+  patroni: async () => (await import('./patroni.ts')).patroni,
   zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
 };
 

@@ -85,8 +85,8 @@ async function act(verb: string, engine: Engine, { dir, port }: Options): Promis
 function table({ engine, folder, isInstalled, isUp, servers }: EngineStatus): string {
   const word = isUp ? 'up' : isInstalled ? 'down' : 'not installed';
   const lines = [`${engine}: ${word} (${folder})`];
-  for (const { server, state, pid, port, says } of servers) {
-    const cells = [server, state, pid ?? '-', `127.0.0.1:${port}`, says ?? '-'];
+  for (const { server, state, pid, host, port, says } of servers) {
+    const cells = [server, state, pid ?? '-', `${host}:${port}`, says ?? '-'];
     lines.push(`  ${cells.map((cell) => String(cell).padEnd(10)).join('  ')}`.trimEnd());
   }
   return `${lines.join('\n')}\n`;

@@ -9,12 +9,28 @@ export type Place = {
   readonly folder: string;
   /** Port number by server and by the port's name. */
   readonly ports: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Servers that stand in a network namespace of their own, each with its address there. */
+  readonly network?: PlaceNetwork;
 };
+
+export type PlaceNetwork = Readonly<
+  Record<string, { readonly namespace: string; readonly address: string }>
+>;
 
 type Wanted = { readonly servers: readonly string[]; readonly ports: readonly string[] };
 
 export function folderOf(place: Place, server: string): string {
   return join(place.folder, server);
+}
+
+/** The address that a server listens on. */
+export function hostOf(place: Place, server: string): string {
+  return place.network?.[server]?.address ?? '127.0.0.1';
+}
+
+/** host:port */
+export function addressOf(place: Place, server: string, port: string): string {
+  return `${hostOf(place, server)}:${portOf(place, server, port)}`;
 }
 
 export function portOf(place: Place, server: string, name: string): number {
@@ -26,8 +42,10 @@ export function portOf(place: Place, server: string, name: string): number {
 /** The place that was made in the folder; undefined where none was. */
 export async function findPlace(folder: string): Promise<Place | undefined> {
   try {
-    const { ports } = JSON.parse(await readFile(join(folder, 'place.json'), 'utf8')) as Place;
-    return { folder, ports };
+    const { ports, network } = JSON.parse(
+      await readFile(join(folder, 'place.json'), 'utf8'),
+    ) as Place;
+    return { folder, ports, ...(network && { network }) };
   } catch {
     return undefined;
   }
@@ -38,6 +56,7 @@ export async function makePlace(
   folder: string,
   { servers, ports }: Wanted,
   portFirst: number,
+  network?: PlaceNetwork,
 ): Promise<Place> {
   const found = await findPlace(folder);
   if (found !== undefined) return found;
@@ -54,9 +73,10 @@ export async function makePlace(
   );
   await mkdir(folder, { recursive: true });
   const path = join(folder, 'place.json');
-  await writeFile(`${path}.partial`, `${JSON.stringify({ ports: byServer }, undefined, 2)}\n`);
+  const kept = { ports: byServer, ...(network && { network }) };
+  await writeFile(`${path}.partial`, `${JSON.stringify(kept, undefined, 2)}\n`);
   await rename(`${path}.partial`, path);
-  return { folder, ports: byServer };
+  return { folder, ...kept };
 }
 
 /** Ports that nobody listened on a moment ago; all different. */

@@ -60,12 +60,13 @@ export async function startServer(
   if (user !== undefined) await checkReach(folder);
   const output = await open(join(folder, 'output.log'), 'a');
   try {
-    const child = spawn(command.program, command.parameters, {
+    const { program, parameters, asUser } = inNamespace(place, server, command, user);
+    const child = spawn(program, parameters, {
       cwd: folder,
       detached: true,
       stdio: ['ignore', output.fd, output.fd],
       env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...command.environment },
-      ...user,
+      ...asUser,
     });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve).once('error', reject);
@@ -81,6 +82,28 @@ export async function startServer(
   } finally {
     await output.close();
   }
+}
+
+type User = { readonly uid: number; readonly gid: number };
+
+/** Root enters the namespace and becomes the user there; each step is the same process. */
+function inNamespace(
+  place: Place,
+  server: string,
+  { program, parameters }: ServerCommand,
+  user: User | undefined,
+): {
+  readonly program: string;
+  readonly parameters: readonly string[];
+  readonly asUser?: User | undefined;
+} {
+  const namespace = place.network?.[server]?.namespace;
+  if (namespace === undefined) return { program, parameters, asUser: user };
+  const enter = ['netns', 'exec', namespace];
+  if (user !== undefined) {
+    enter.push('setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups');
+  }
+  return { program: 'ip', parameters: [...enter, program, ...parameters] };
 }
 
 export async function forgetServer(place: Place, server: string): Promise<void> {
@@ -101,10 +124,7 @@ async function checkReach(folder: string): Promise<void> {
 }
 
 /** The folder and all in it, so that the server may write there. */
-async function giveTo(
-  folder: string,
-  user: { readonly uid: number; readonly gid: number },
-): Promise<void> {
+async function giveTo(folder: string, user: User): Promise<void> {
   await chown(folder, user.uid, user.gid);
   for (const item of await readdir(folder, { withFileTypes: true, recursive: true })) {
     await chown(join(item.parentPath, item.name), user.uid, user.gid);

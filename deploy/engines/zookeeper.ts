@@ -7,7 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Engine } from './engine.ts';
 import { findProgram, isThere } from './packages.ts';
-import { type Place, folderOf, portOf } from './place.ts';
+import { type Place, folderOf, hostOf, portOf } from './place.ts';
 import type { ServerCommand } from './servers.ts';
 
 const JARS = ['zookeeper.jar', 'slf4j-log4j12.jar', 'log4j-1.2.jar'].map(
@@ -17,12 +17,12 @@ const SERVERS = ['n1', 'n2', 'n3'];
 const TICK_MS = 200;
 const ASK_MS_MAX = 1000;
 
-export const zookeeper: Engine = {
-  name: 'zookeeper',
+type Ensemble = Omit<Engine, 'name' | 'servers' | 'portDefault'>;
+
+/** An ensemble of servers with these names; another engine may bring its own. */
+export const ensembleOf = (servers: readonly string[]): Ensemble => ({
   packages: ['zookeeper', 'default-jre-headless'],
-  servers: SERVERS,
   ports: ['client', 'quorum', 'election'],
-  portDefault: 55_210,
 
   async missing() {
     const missing: string[] = [];
@@ -35,8 +35,8 @@ export const zookeeper: Engine = {
     const folder = folderOf(place, server);
     await mkdir(join(folder, 'data'), { recursive: true });
     await mkdir(join(folder, 'conf'), { recursive: true });
-    await writeFile(join(folder, 'data', 'myid'), `${SERVERS.indexOf(server) + 1}\n`);
-    await writeFile(join(folder, 'conf', 'zoo.cfg'), configuration(place, server));
+    await writeFile(join(folder, 'data', 'myid'), `${servers.indexOf(server) + 1}\n`);
+    await writeFile(join(folder, 'conf', 'zoo.cfg'), configuration(place, server, servers));
     await writeFile(join(folder, 'conf', 'log4j.properties'), logging(folder));
   },
 
@@ -51,7 +51,7 @@ export const zookeeper: Engine = {
 
   /** leader, follower; undefined while it does not serve. */
   async ask(place, server) {
-    const answer = await fourLetters(portOf(place, server, 'client'), 'srvr');
+    const answer = await fourLetters(place, server, 'srvr');
     return /^Mode: (\w+)$/m.exec(answer)?.[1];
   },
 
@@ -61,14 +61,22 @@ export const zookeeper: Engine = {
     const leaders = serving.filter((word) => word === 'leader');
     return leaders.length === 1 && 2 * serving.length > words.length;
   },
+});
+
+export const zookeeper: Engine = {
+  name: 'zookeeper',
+  servers: SERVERS,
+  portDefault: 55_210,
+  ...ensembleOf(SERVERS),
 };
 
-function configuration(place: Place, server: string): string {
-  const members = SERVERS.map((name, index) => {
+function configuration(place: Place, server: string, servers: readonly string[]): string {
+  const members = servers.map((name, index) => {
     const quorum = portOf(place, name, 'quorum');
     const election = portOf(place, name, 'election');
     const client = portOf(place, name, 'client');
-    return `server.${index + 1}=127.0.0.1:${quorum}:${election};127.0.0.1:${client}`;
+    const host = hostOf(place, name);
+    return `server.${index + 1}=${host}:${quorum}:${election};${host}:${client}`;
   });
   const lines = [
     `tickTime=${TICK_MS}`,
@@ -101,10 +109,11 @@ function logging(folder: string): string {
 }
 
 /** ZooKeeper's question of four letters; an empty answer where nobody answers in time. */
-async function fourLetters(port: number, question: string): Promise<string> {
+async function fourLetters(place: Place, server: string, question: string): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   let answer = '';
-  const socket = connect({ host: '127.0.0.1', port }, () => socket.write(question));
+  const [host, port] = [hostOf(place, server), portOf(place, server, 'client')];
+  const socket = connect({ host, port }, () => socket.write(question));
   const timer = setTimeout(() => socket.destroy(), ASK_MS_MAX);
   socket.on('data', (chunk: Buffer) => {
     answer += chunk.toString('utf8');
