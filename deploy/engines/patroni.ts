@@ -1,7 +1,7 @@
 // PostgreSQL under Patroni: three members, synchronous replication in its strict mode, and an
-// ensemble of ZooKeeper that says who leads. Patroni starts, promotes and rewinds PostgreSQL itself.
-// The times are for machines beside each other and for tests: ttl 4 s is below what newer releases
-// of Patroni (3.2 and later) take.
+// ensemble of ZooKeeper that says who leads. Patroni starts, promotes and rewinds PostgreSQL. The
+// times are for machines beside each other and for tests: ttl 4 s is below what newer releases of
+// Patroni (3.2 and later) take.
 
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
