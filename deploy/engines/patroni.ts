@@ -11,7 +11,7 @@ import { type Place, addressOf, folderOf } from './place.ts';
 import { ensembleOf } from './zookeeper.ts';
 
 const COORDINATORS = ['z1', 'z2', 'z3'];
-const MEMBERS = ['p1', 'p2', 'p3'];
+export const MEMBERS = ['p1', 'p2', 'p3'];
 const BIN = '/usr/lib/postgresql/15/bin';
 const PYTHON = '/usr/bin/python3';
 const ASK_MS_MAX = 1000;

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { AccountFlag } from '../../src/base/account.ts';
-import { EntryKind, entryBody } from '../../src/base/entry.ts';
+import { type Entry, EntryKind, entryBody } from '../../src/base/entry.ts';
 import { formatId } from '../../src/base/ids.ts';
 import { LOOKUP_IDS_MAX } from '../../src/base/limits.ts';
 import type { Prng } from '../../src/base/prng.ts';
@@ -55,13 +55,14 @@ export async function openBooks(recorder: Source, random: Prng): Promise<void> {
 
 export async function readHistory(options: {
   readonly recorder: Source;
-  readonly folder: string;
+  /** Of the journal that carry commands, in order; asked for when the nodes have ended. */
+  readonly entries: () => AsyncIterable<Entry>;
   readonly binaryUrl: string | readonly string[];
   readonly key: string;
   /** Ends the node gracefully; called when the final reads are done. */
   readonly stop: () => Promise<void>;
 }): Promise<History> {
-  const { recorder, folder, binaryUrl, key } = options;
+  const { recorder, entries, binaryUrl, key } = options;
   const operations = recorder.attempts.map(
     (attempt, index): Operation => ({
       label: `attempt ${index}`,
@@ -83,7 +84,7 @@ export async function readHistory(options: {
   const pages = await readLists(binaryUrl, key);
   const final = { ...(await readFinal(recorder)), pages };
   await options.stop();
-  return { operations: [...setUp, ...operations], final, journal: await readJournal(folder) };
+  return { operations: [...setUp, ...operations], final, journal: await readJournal(entries()) };
 }
 
 async function readFinal(recorder: Source): Promise<FinalReads> {
@@ -127,12 +128,17 @@ async function lookup<T>(
   return readList(value, kind, read);
 }
 
-async function readJournal(folder: string): Promise<JournalCommand[]> {
-  const commands: JournalCommand[] = [];
+/** Of a journal in files, what was discarded included. */
+export async function* entriesOfFiles(folder: string): AsyncGenerator<Entry> {
   for await (const item of inspectJournal(join(folder, 'journal'))) {
     if (item.kind === 'finding') throw new Error(`${item.severity}: ${item.path} ${item.found}`);
-    if (item.kind !== 'entry' || item.entry.kind !== EntryKind.commands) continue;
-    const { entry } = item;
+    if (item.kind === 'entry' && item.entry.kind === EntryKind.commands) yield item.entry;
+  }
+}
+
+async function readJournal(entries: AsyncIterable<Entry>): Promise<JournalCommand[]> {
+  const commands: JournalCommand[] = [];
+  for await (const entry of entries) {
     let timeNs = entry.timeNs;
     for (const command of readCommands(entryBody(entry), entry.commandCount)) {
       const { position, rulesVersion } = entry;

@@ -15,7 +15,7 @@ import { Prng } from '../../src/base/prng.ts';
 import { checkHistory } from '../model/checker.ts';
 import type { History } from '../model/history.ts';
 import { SpawnedNode, keyOf } from '../support/spawned-node.ts';
-import { openBooks, readHistory } from './evidence.ts';
+import { entriesOfFiles, openBooks, readHistory } from './evidence.ts';
 import { readHistoryFile, writeHistory } from '../model/history-file.ts';
 import { type Addresses, Recorder } from './recorder.ts';
 import { strikeWriting } from './striker.ts';
@@ -161,7 +161,13 @@ async function run({ folder, kills, seed, shapes, directories }: RunOptions): Pr
     const { key, addresses } = victim;
     const { binaryUrl } = addresses;
     const stop = (): Promise<void> => victim.stop();
-    const history = await readHistory({ recorder, folder, binaryUrl, key, stop });
+    const history = await readHistory({
+      recorder,
+      entries: () => entriesOfFiles(folder),
+      binaryUrl,
+      key,
+      stop,
+    });
     const verdict = checkHistory(history);
     const report: Report = {
       kills,

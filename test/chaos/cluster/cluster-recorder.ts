@@ -31,15 +31,20 @@ export class ClusterRecorder implements Source {
   readonly #random: Prng;
   /** When requests were answered, one after the other. */
   readonly #answeredMs: number[] = [];
+  readonly #mayBeLate: boolean;
   #calls = 0;
   /** Calls whose deadline passed, or that were answered what no load gives cause for. */
   clientErrors = 0;
   /** Calls that ended because the disk was full: said to have not happened. */
   refusedForRoom = 0;
+  /** Calls whose deadline passed while that was to be expected. */
+  late = 0;
   latencyMsMax = 0;
   readonly errors: string[] = [];
 
-  constructor(nodes: readonly Addresses[], key: string, random: Prng) {
+  /** `mayBeLate`: what fails is away for longer than callers wait. */
+  constructor(nodes: readonly Addresses[], key: string, random: Prng, mayBeLate: boolean) {
+    this.#mayBeLate = mayBeLate;
     const kept = { attempts: this.attempts, setUp: this.setUp };
     this.#nodes = nodes.map((addresses) => ({
       recorder: new Recorder(addresses, key, { kept, answerMsMax: ANSWER_MS_MAX }),
@@ -73,6 +78,8 @@ export class ClusterRecorder implements Source {
         if (nowMs - beganMs > DEADLINE_MS) {
           if (answer.kind === 'not-executed' && answer.code === 'journal_full') {
             this.refusedForRoom++;
+          } else if (this.#mayBeLate) {
+            this.late++;
           } else {
             this.#failed(`no answer within ${DEADLINE_MS} ms; at last ${JSON.stringify(answer)}`);
           }

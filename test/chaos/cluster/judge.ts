@@ -6,9 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runSeen } from '../../../src/cli/testing/run.ts';
 import { type Verdict, checkHistory } from '../../model/checker.ts';
 import type { History } from '../../model/history.ts';
-import { readHistory } from '../evidence.ts';
+import { entriesOfFiles, readHistory } from '../evidence.ts';
 import { readLists } from '../lists.ts';
 import type { ClusterRecorder } from './cluster-recorder.ts';
+import type { EngineSide } from './engine-side.ts';
 import type { Member } from './member.ts';
 import type { SpawnedCluster } from './spawned-cluster.ts';
 
@@ -28,11 +29,12 @@ export type Judgement = {
 export async function judge(
   cluster: SpawnedCluster,
   recorder: ClusterRecorder,
+  engine: EngineSide | undefined,
 ): Promise<Judgement> {
   const findings = [...(await comparedWhenLevel(cluster))];
   const read = await readHistory({
     recorder,
-    folder: cluster.data,
+    entries: () => engine?.entries() ?? entriesOfFiles(cluster.data),
     binaryUrl: cluster.members.map(({ binaryUrl }) => binaryUrl),
     key: cluster.key,
     stop: () => cluster.stop(),
@@ -41,8 +43,10 @@ export async function judge(
   for (const { name, ownEnds } of cluster.members) {
     for (const end of ownEnds) findings.push(`${name} did not stop well: ${JSON.stringify(end)}`);
   }
-  const verified = await runSeen(['--data', cluster.data, 'journal', 'verify', '--json']);
-  if (verified.exitCode !== 0) findings.push(`journal verify: ${verified.stdout}`);
+  if (engine === undefined) {
+    const verified = await runSeen(['--data', cluster.data, 'journal', 'verify', '--json']);
+    if (verified.exitCode !== 0) findings.push(`journal verify: ${verified.stdout}`);
+  }
   return { verdict: checkHistory(history), findings, history };
 }
 

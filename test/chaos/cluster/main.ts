@@ -1,7 +1,8 @@
-// `npm run chaos -- --journal file --scenario NAME [--rounds N] [--short] [--seed S] [--patience X]
-// [--json]`: three real nodes under load, and one kind of fault again and again (scenario.ts). NAME
-// `all` = every scenario that needs no service, one after the other; `zookeeper` = those on
-// ZooKeeper; several may be named with commas. `--rounds` and `--short` are for each of them.
+// `npm run chaos -- --journal file|ENGINE --scenario NAME [--rounds N] [--short] [--seed S]
+// [--patience X] [--json]`: three real nodes under load, and one kind of fault again and again
+// (scenario.ts). NAME `all` = every scenario that needs no service, one after the other, or with a
+// journal on an engine every one of these; `zookeeper` = those on ZooKeeper; several may be named
+// with commas. `--rounds` and `--short` are for each of them.
 //
 // Exit status 1 when anything acknowledged is lost or doubled, any answer, balance or list is not
 // what the rules say, a client heard an error, the nodes do not agree at the end, the journal is
@@ -18,19 +19,21 @@ import { writeHistory } from '../../model/history-file.ts';
 import { onSmallDisk } from '../small-disk.ts';
 import { CUTS } from './cuts.ts';
 import { DISKS } from './disks.ts';
+import { ENGINES } from './engines.ts';
 import { KILLS } from './kills.ts';
 import { isGood, runScenario } from './run-scenario.ts';
 import type { Scenario } from './scenario.ts';
 import { ZOOKEEPERS } from './zookeepers.ts';
 
 const ALONE: Readonly<Record<string, Scenario>> = { ...KILLS, ...CUTS, ...DISKS };
-const SCENARIOS: Readonly<Record<string, Scenario>> = { ...ALONE, ...ZOOKEEPERS };
+const ON_FILES: Readonly<Record<string, Scenario>> = { ...ALONE, ...ZOOKEEPERS };
 const FINDINGS_SHOWN_MAX = 20;
 /** With --short. */
 const SHORT_ROUNDS_MAX = 3;
 const SHORT_LASTS_MS = 10_000;
 
 type Values = {
+  readonly journal: string;
   readonly scenario: string;
   readonly rounds?: string | undefined;
   readonly seed: string;
@@ -55,24 +58,28 @@ async function main(): Promise<number> {
       disk: { type: 'string' },
     },
   });
-  if (values.journal !== 'file') throw new Error('--journal: file is the only one yet');
-  const names = namesOf(values.scenario);
+  const names = namesOf(values.journal, values.scenario);
   if (names.length > 1) return runAll(names);
   const name = names[0]!;
-  const { diskMib } = SCENARIOS[name]!;
+  const { diskMib } = scenariosOf(values.journal)[name]!;
   if (diskMib !== undefined && values.disk === undefined) {
     return await onSmallDisk(diskMib, new URL(import.meta.url), process.argv.slice(2));
   }
   return await runOne(name, values);
 }
 
-function namesOf(wanted: string): readonly string[] {
-  if (wanted === 'all') return Object.keys(ALONE);
-  if (wanted === 'zookeeper') return Object.keys(ZOOKEEPERS);
+function scenariosOf(journal: string): Readonly<Record<string, Scenario>> {
+  return journal === 'file' ? ON_FILES : ENGINES;
+}
+
+function namesOf(journal: string, wanted: string): readonly string[] {
+  const scenarios = scenariosOf(journal);
+  if (wanted === 'all') return Object.keys(journal === 'file' ? ALONE : ENGINES);
+  if (wanted === 'zookeeper' && journal === 'file') return Object.keys(ZOOKEEPERS);
   const names = wanted.split(',');
-  const unknown = names.find((name) => SCENARIOS[name] === undefined);
+  const unknown = names.find((name) => scenarios[name] === undefined);
   if (unknown === undefined) return names;
-  throw new Error(`--scenario ${unknown}: all, zookeeper or ${Object.keys(SCENARIOS).join(', ')}`);
+  throw new Error(`--scenario ${unknown}: all, zookeeper or ${Object.keys(scenarios).join(', ')}`);
 }
 
 /** Each in a process of its own, so that what one keeps in memory is free for the next. */
@@ -92,13 +99,14 @@ function runAll(names: readonly string[]): number {
 }
 
 async function runOne(name: string, values: Values): Promise<number> {
-  const scenario = SCENARIOS[name]!;
+  const scenario = scenariosOf(values.journal)[name]!;
   const work = mkdtempSync(join(tmpdir(), 'holdfast-chaos-'));
   const seed = Number(values.seed);
   let isRight = false;
   try {
     const { report, findings, history } = await runScenario({
       name,
+      journal: values.journal,
       scenario,
       rounds: roundsOf(scenario, values),
       seed,

@@ -10,6 +10,7 @@ import { openBooks } from '../evidence.ts';
 import { HOLD_SECONDS_MAX, SHAPE_NAMES, Workload } from '../workload.ts';
 import { ClusterRecorder } from './cluster-recorder.ts';
 import { Coordination } from './coordination.ts';
+import { EngineSide } from './engine-side.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { judge } from './judge.ts';
 import type { Round, Scenario } from './scenario.ts';
@@ -26,6 +27,11 @@ const HEARTBEAT_MS = 50;
 const HEARTBEAT_MS_MAX = 100;
 const CHALLENGE_MS = 300;
 const SESSION_MS = 600;
+/** An engine frees what is discarded, and the judge reads all of the journal. */
+const NO_DISCARDS = {
+  HOLDFAST_CHECKPOINT_JOURNAL_BYTES: String(1024 ** 4),
+  HOLDFAST_CHECKPOINT_SECONDS: '86400',
+};
 /** Of the rounds, so many must have hit while requests were under way, or the run proves little. */
 const HIT_SHARE_MIN = 0.8;
 /** Workers think between two requests: a fault waits so long for one to be under way. */
@@ -33,6 +39,8 @@ const STRIKE_WAIT_MS_MAX = 1000;
 
 export type ScenarioRun = {
   readonly name: string;
+  /** `file`, or the engine on which the journal stands. */
+  readonly journal: string;
   readonly scenario: Scenario;
   readonly rounds: number;
   readonly seed: number;
@@ -56,6 +64,7 @@ export type ScenarioReport = {
   readonly hidden: number;
   /** Calls that ended with "the disk is full": they did not happen. */
   readonly refusedForRoom: number;
+  readonly late: number;
   readonly lost: number;
   readonly doubled: number;
   readonly mismatches: number;
@@ -91,17 +100,27 @@ export async function runScenario(run: ScenarioRun): Promise<ScenarioResult> {
   mkdirSync(folder, { recursive: true });
   await using coordination =
     scenario.isOnZooKeeper === true ? await Coordination.start() : undefined;
+  await using engine = run.journal === 'file' ? undefined : await EngineSide.start(run.journal);
   const disk = scenario.hasDiskFaults === true ? new DiskFaults(folder) : undefined;
   await using cluster = await SpawnedCluster.start({
     folder,
     logs,
-    settings: { ...timesOf(run.patience), ...coordination?.settings },
+    settings: {
+      ...timesOf(run.patience),
+      ...coordination?.settings,
+      ...(engine && { ...NO_DISCARDS, ...engine.settings }),
+    },
     settingsOf: (name) => disk?.settingsOf(name) ?? {},
   });
-  const recorder = new ClusterRecorder(cluster.members, cluster.key, random.fork());
+  const recorder = new ClusterRecorder(
+    cluster.members,
+    cluster.key,
+    random.fork(),
+    scenario.mayBeLate === true,
+  );
   try {
     await openBooks(recorder, random);
-    const trial = new Trial(run, { cluster, recorder, random, disk, coordination });
+    const trial = new Trial(run, { cluster, recorder, random, disk, coordination, engine });
     return await trial.result();
   } finally {
     await recorder.close();
@@ -123,6 +142,7 @@ type Parts = {
   readonly random: Prng;
   readonly disk: DiskFaults | undefined;
   readonly coordination: Coordination | undefined;
+  readonly engine: EngineSide | undefined;
 };
 
 class Trial {
@@ -139,7 +159,7 @@ class Trial {
   }
 
   async result(): Promise<ScenarioResult> {
-    const { cluster, recorder, random } = this.#parts;
+    const { cluster, recorder, random, engine } = this.#parts;
     const workload = new Workload(recorder, random.fork(), SHAPE_NAMES[0]!, THINK_MS_MAX);
     const working = workload.run(WORKERS);
     const broken = working.then(() => Promise.reject(new Error('the load ended by itself')));
@@ -151,7 +171,7 @@ class Trial {
     await sleep(HOLD_SECONDS_MAX * 1000 + SETTLE_MS);
     if (this.#findings.length > 0) return this.#verdict(undefined);
     try {
-      return this.#verdict(await judge(cluster, recorder));
+      return this.#verdict(await judge(cluster, recorder, engine));
     } catch (error) {
       this.#findings.push(`the end: ${textOf(error)}`);
       return this.#verdict(undefined);
@@ -175,7 +195,7 @@ class Trial {
   }
 
   async #round(number: number): Promise<void> {
-    const { cluster, recorder, random, disk, coordination } = this.#parts;
+    const { cluster, recorder, random, disk, coordination, engine } = this.#parts;
     const { scenario, lastsMs = scenario.lastsMs ?? LASTS_MS } = this.#run;
     await sleep(LIFE_MS_MIN + random.below(LIFE_MS_MAX - LIFE_MS_MIN));
     let struckMs = performance.now();
@@ -187,6 +207,7 @@ class Trial {
       number,
       disk,
       coordination,
+      engine,
       lastsMs,
       strike: async () => {
         const deadlineMs = performance.now() + STRIKE_WAIT_MS_MAX;
@@ -236,6 +257,7 @@ class Trial {
       clientErrors: recorder.clientErrors,
       hidden: verdict?.hidden ?? 0,
       refusedForRoom: recorder.refusedForRoom,
+      late: recorder.late,
       lost: verdict?.lost ?? 0,
       doubled: verdict?.doubled ?? 0,
       mismatches: mismatches.length,

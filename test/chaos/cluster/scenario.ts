@@ -5,6 +5,7 @@
 import type { Prng } from '../../../src/base/prng.ts';
 import type { ClusterRecorder } from './cluster-recorder.ts';
 import type { DiskFaults } from './disk-faults.ts';
+import type { EngineSide } from './engine-side.ts';
 import type { SpawnedCluster } from './spawned-cluster.ts';
 import type { Coordination } from './coordination.ts';
 
@@ -18,6 +19,8 @@ export type Round = {
   readonly disk: DiskFaults | undefined;
   /** Of scenarios on ZooKeeper. */
   readonly coordination: Coordination | undefined;
+  /** Where the journal stands on one. */
+  readonly engine: EngineSide | undefined;
   /** How long what lasts shall last: shorter in the short run. */
   readonly lastsMs: number;
   /** Resolves when requests are under way: the fault begins now, callers feel it from here on. */
@@ -32,6 +35,8 @@ export type Scenario = {
   readonly diskMib?: number;
   /** Nodes may end by themselves with this exit status. */
   readonly mayEnd?: number;
+  /** What fails is away for longer than callers wait. */
+  readonly mayBeLate?: boolean;
   /** How long what lasts shall last. */
   readonly lastsMs?: number;
   /** One round: fault and what must follow. False = it did not hit. Throws = it is wrong. */

@@ -215,7 +215,7 @@ export class SpawnedCluster implements AsyncDisposable {
 }
 
 /** Any of the members, or of some of them. */
-export function anyOf(random: Prng, members: readonly Member[]): Member {
+export function anyOf<T>(random: Prng, members: readonly T[]): T {
   const found = members[random.below(members.length)];
   if (found === undefined) throw new Error('There is nobody to choose.');
   return found;
