@@ -129,13 +129,18 @@ export function glossary(text: string, terms: readonly string[]): Finding[] {
 export type Manifest = {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly allowScripts?: Readonly<Record<string, boolean>>;
 };
 
 /** package.json against docs/dependencies.md, both ways, and every version exact. */
 export function dependencies(manifest: Manifest, places: PackagePlaces): Finding[] {
   const findings: Finding[] = [];
-  const packages = { ...manifest.dependencies, ...manifest.devDependencies };
+  const packages = {
+    ...manifest.dependencies,
+    ...manifest.devDependencies,
+    ...manifest.optionalDependencies,
+  };
   for (const [name, version] of Object.entries(packages)) {
     if (!places.has(name)) {
       const mend = 'give it a line: where it may be imported, what for, what else was looked at';
@@ -185,8 +190,8 @@ export function lockFile(text: string, manifest: Manifest): Finding[] {
       const mend = 'add it: version, "optional": true, and the "os" and "cpu" that it is for';
       findings.push({ path, line: 1, rule: `${optional} (of ${name}) is not locked`, mend });
     }
-    if (locked.hasInstallScript === true && manifest.allowScripts?.[name] !== true) {
-      const mend = 'choose a package without one, or allow it by name in package.json';
+    if (locked.hasInstallScript === true && manifest.allowScripts?.[name] === undefined) {
+      const mend = 'choose a package without one, or allow or forbid it by name in package.json';
       findings.push({ path, line: 1, rule: `${name} has an install script`, mend });
     }
   }
