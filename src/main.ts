@@ -49,6 +49,7 @@ export type UpOptions = {
 };
 
 export { type HistorySurvey, lookAtHistory, remakeHistory } from './main/history-tools.ts';
+export { type JournalSettings, createJournal, describeJournal } from './main/journals.ts';
 
 /** Exit status of a node that halted by itself: a supervisor should start it again. */
 const EXIT_HALTED = 70;
@@ -68,6 +69,7 @@ export async function up(options: UpOptions): Promise<number> {
   const logger = createLogger(options.json ? config.logLevel : atLeastWarn(config.logLevel));
   const folder = openDataFolder(config.dataFolder, {
     otherJournalFolders: pathsOf(config.journalDirectories),
+    isJournalElsewhere: config.journal !== 'file',
     node: config.node,
   });
   const locks: HeldLock[] = [];
@@ -193,7 +195,7 @@ async function serve(parts: Running, isTold: () => boolean): Promise<void> {
   if (isTold()) return;
   await adoptNewerCheckpoints(folder, name, logger);
   await node.start();
-  noteJournalBegun(folder.folder);
+  noteJournalBegun(folder.folder, config.journal);
   if (name === '') await defineFirstLedgers(node);
   noteRunningNode({ logger, folder, name, urls });
   announce({ json: options.json, folder, name, urls, peer, status: node.status() });

@@ -39,6 +39,7 @@ export class Readiness {
     return [
       this.#servingCheck(status, view),
       acceptingCheck(status, view),
+      journalCheck(status),
       closeCheck(status, view),
       failoverCheck(view),
     ];
@@ -88,6 +89,15 @@ function acceptingCheck({ impediment, role }: NodeStatus, view?: ClusterView): C
     ok: reason === '',
     detail,
   };
+}
+
+/** The engine behind it: another node may well reach it. */
+function journalCheck({ journal: { error, awaySeconds } }: NodeStatus): Check {
+  const ok = error === undefined;
+  const detail = ok
+    ? 'The journal answers.'
+    : `The journal is away for ${awaySeconds.toFixed(1)} s: ${error.detail}`;
+  return { name: 'journal', ok, required: true, detail };
 }
 
 /** Who pays at a standby that is far behind hears of it only when that has come so far. */

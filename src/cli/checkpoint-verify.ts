@@ -10,7 +10,7 @@ import type { DomainState } from '../domain/domain.ts';
 import { HASH_KEY_BYTES, seedIdHashes } from '../domain/ledger/id-hash.ts';
 import { counts } from '../domain/queries.ts';
 import { createCheckpointStore } from '../drivers/file/checkpoint-store.ts';
-import { createJournal } from '../drivers/file/driver.ts';
+import type { JournalSettings } from '../main.ts';
 import type { Journal, StoredEntry } from '../ports/journal.ts';
 import type { ReadManifest } from '../recovery/checkpoint-codec.ts';
 import { createEncryptedStore } from '../recovery/encrypted-store.ts';
@@ -21,6 +21,7 @@ import { Replica } from '../recovery/replica.ts';
 import { ExitCode } from './exit-codes.ts';
 import { CliFailure } from './failure.ts';
 import { clusterIdBeside } from './journal-folder.ts';
+import { openJournal } from './journal-source.ts';
 import { type Output, instant } from './output.ts';
 
 type Verdict = {
@@ -35,7 +36,7 @@ type Verdict = {
 
 export type VerifyOptions = {
   readonly output: Output;
-  readonly folder: string;
+  readonly journal: JournalSettings;
   /** Whose checkpoints they are: the data folder itself, or `nodes/<name>` in it. */
   readonly nodeFolder: string;
   /** Of encrypted checkpoints. */
@@ -44,15 +45,15 @@ export type VerifyOptions = {
 };
 
 export async function verifyCheckpoints(options: VerifyOptions): Promise<number> {
-  const { output, folder, nodeFolder, key, againstJournal } = options;
+  const { output, journal, nodeFolder, key, againstJournal } = options;
   seedIdHashes(crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)));
   const files = createCheckpointStore({ directory: join(nodeFolder, 'checkpoints') });
   const store = key === undefined ? files : createEncryptedStore(files, key);
   const { readable, notes } = await findCheckpoints(store);
-  const cluster = await clusterIdBeside(join(folder, 'journal'));
+  const cluster = await clusterIdBeside(journal.journalFolder);
   const verdicts: Verdict[] = [];
   for (const read of readable) verdicts.push(await verdictOf(read, cluster));
-  const compared = againstJournal ? await compare(folder, verdicts) : verdicts;
+  const compared = againstJournal ? await compare(journal, verdicts) : verdicts;
   show(output, compared, notes);
   const faults = [...notes, ...compared.flatMap(({ fault }) => (fault === undefined ? [] : fault))];
   if (compared.length === 0 && notes.length === 0) throw nothingThere(nodeFolder);
@@ -83,15 +84,18 @@ export async function verifyCheckpoints(options: VerifyOptions): Promise<number>
 }
 
 /** One replay for all of them; the digest of the image is taken at each position. */
-async function compare(folder: string, verdicts: readonly Verdict[]): Promise<Verdict[]> {
+async function compare(
+  settings: JournalSettings,
+  verdicts: readonly Verdict[],
+): Promise<Verdict[]> {
   const wanted = new Set(verdicts.map(({ position }) => position));
   const last = Math.max(0, ...wanted);
   const images = new Map<number, string>();
-  const journal = createJournal({ directory: join(folder, 'journal') });
   const signal = new AbortController().signal;
   let fault: string | undefined;
+  let journal: Journal | undefined;
   try {
-    await journal.open({ mode: 'read', signal });
+    journal = await openJournal(settings);
     for await (const { state, position } of replayed(journal, signal)) {
       if (wanted.has(position)) images.set(position, imageDigest(state));
       if (position >= last) break;
@@ -100,7 +104,7 @@ async function compare(folder: string, verdicts: readonly Verdict[]): Promise<Ve
     if (!isOperationalError(error)) throw error;
     fault = reasonOf(error);
   } finally {
-    await journal.close();
+    await journal?.close();
   }
   return verdicts.map((verdict) => {
     if (verdict.fault !== undefined || images.get(verdict.position) === verdict.image) {

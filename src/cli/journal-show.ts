@@ -1,22 +1,21 @@
-// `holdfast journal show`: what stands in the journal, entry by entry, in words. It reads the files
-// directly; a finding (torn or corrupt) is shown where it stands.
+// `holdfast journal show`: what stands in the journal, entry by entry, in words. Files are read
+// directly, an engine through its driver; a finding (torn or corrupt) is shown where it stands.
 
 import { type Entry, EntryKind, entryBody, entryKindName, toHex } from '../base/entry.ts';
 import { formatId } from '../base/ids.ts';
 import { type Transfer, decodeTransfers } from '../base/transfer-record.ts';
 import { TRANSFER_FLAG_NAMES, flagNames } from '../client/wire.ts';
 import { type Command, CommandKind, readCommands } from '../domain/commands.ts';
-import { activeDirectories } from '../drivers/file/directories.ts';
-import { type InspectionItem, inspectJournal } from '../drivers/file/inspect.ts';
+import type { InspectionItem } from '../drivers/file/inspect.ts';
 import { ExitCode } from './exit-codes.ts';
-import { requireJournal } from './journal-folder.ts';
+import type { JournalSource } from './journal-source.ts';
 import { type Output, instant } from './output.ts';
 
 type Finding = Extract<InspectionItem, { readonly kind: 'finding' }>;
 
 export type ShowOptions = {
   readonly output: Output;
-  readonly directory: string;
+  readonly source: JournalSource;
   readonly from: number;
   readonly limit: number;
 };
@@ -25,11 +24,10 @@ export type ShowOptions = {
 const TRANSFERS_SHOWN_MAX = 20;
 
 export async function showJournal(options: ShowOptions): Promise<number> {
-  const { output, directory, from, limit } = options;
-  await requireJournal(directory);
+  const { output, source, from, limit } = options;
   let shown = 0;
   let isCorrupt = false;
-  for await (const item of inspectJournal(await activeDirectories(directory))) {
+  for await (const item of source.items()) {
     if (item.kind === 'finding') {
       isCorrupt ||= item.severity === 'corrupt';
       showFinding(output, item);

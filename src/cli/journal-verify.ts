@@ -8,13 +8,12 @@ import { isOperationalError } from '../base/errors.ts';
 import { assertBooksBalanceFully } from '../domain/domain.ts';
 import { HASH_KEY_BYTES, seedIdHashes } from '../domain/ledger/id-hash.ts';
 import { counts, ledgerTotals, listLedgers } from '../domain/queries.ts';
-import { activeDirectories } from '../drivers/file/directories.ts';
-import { type InspectionItem, inspectJournal } from '../drivers/file/inspect.ts';
+import type { InspectionItem } from '../drivers/file/inspect.ts';
 import { ReaderRule } from '../recovery/reader-rule.ts';
 import { Replica } from '../recovery/replica.ts';
 import { ExitCode } from './exit-codes.ts';
 import { CliFailure } from './failure.ts';
-import { clusterIdBeside, requireJournal } from './journal-folder.ts';
+import type { JournalSource } from './journal-source.ts';
 import { type Output, instant } from './output.ts';
 
 type Finding = Extract<InspectionItem, { readonly kind: 'finding' }>;
@@ -49,15 +48,13 @@ const BOOKS_WAY_OUT =
 
 export async function verifyJournal(options: {
   readonly output: Output;
-  readonly directory: string;
+  readonly source: JournalSource;
 }): Promise<number> {
-  const { output, directory } = options;
-  await requireJournal(directory);
+  const { output, source } = options;
   seedIdHashes(crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)));
-  const directories = await activeDirectories(directory);
-  const verification = await verify(directory, directories);
-  if (output.isJson) output.json(resultJson(verification, directory));
-  else showResult(output, verification, directory);
+  const verification = await verify(source);
+  if (output.isJson) output.json(resultJson(verification, source.name));
+  else showResult(output, verification, source.name);
   const { fault } = verification;
   if (fault === undefined) return ExitCode.ok;
   throw new CliFailure({
@@ -69,7 +66,7 @@ export async function verifyJournal(options: {
   });
 }
 
-async function verify(directory: string, directories: readonly string[]): Promise<Verification> {
+async function verify(source: JournalSource): Promise<Verification> {
   const verification: Verification = {
     replica: new Replica(),
     reader: new ReaderRule({ kind: 'genesis' }),
@@ -81,9 +78,9 @@ async function verify(directory: string, directories: readonly string[]): Promis
     torn: undefined,
     fault: undefined,
   };
-  const expectedCluster = await clusterIdBeside(directory);
-  let path = directory;
-  for await (const item of inspectJournal(directories)) {
+  const expectedCluster = source.clusterId;
+  let path = source.name;
+  for await (const item of source.items()) {
     if (item.kind === 'segment') {
       verification.segments++;
       path = item.path;

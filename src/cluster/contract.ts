@@ -161,6 +161,12 @@ export interface Leadership {
   resigned(reason: string): Promise<void>;
 
   /**
+   * Why this node could not lead now, whoever is needed: one sentence; undefined = it could
+   * (again). It is not called meanwhile, and does not take over.
+   */
+  holdBack(why: string | undefined): void;
+
+  /**
    * The live leader other than this node, with the highest epoch heard; undefined while there is
    * none or its link is down.
    */

@@ -141,6 +141,7 @@ class ClusterLeadership implements Leadership {
     this.#own.settled();
     this.#own.leads = epoch;
     this.#own.notBeforeMs = 0;
+    this.#own.failedFor = '';
     this.#hearing.knowEpoch(epoch);
     this.#handOver.settled(epoch, '');
     log('info', 'leadership', `This node leads since it opened epoch ${epoch}.`);
@@ -153,14 +154,22 @@ class ClusterLeadership implements Leadership {
   async resigned(reason: string): Promise<void> {
     const { log, clock, challengeMs } = this.#options;
     const wasUp = this.#own.leads !== undefined || this.#own.isCalled;
+    const isRepeated = this.#own.isCalled && this.#own.failedFor === reason;
+    if (this.#own.isCalled) this.#own.failedFor = reason;
     this.#term.abort();
     this.#own.leads = undefined;
     this.#own.settled();
     this.#handOver.settled(undefined, reason);
     // Others go first, unless this one handed over: then it holds still by itself.
     if (wasUp) this.#own.notBeforeMs = clock.monotonicMs() + challengeMs;
-    if (wasUp) log('info', 'leadership', `This node does not lead: ${reason}`);
+    if (wasUp && !isRepeated) log('info', 'leadership', `This node does not lead: ${reason}`);
     await this.#line.stepAside();
+    this.#changed();
+  }
+
+  holdBack(why: string | undefined): void {
+    if (this.#own.heldBack === why) return;
+    this.#own.heldBack = why;
     this.#changed();
   }
 
@@ -232,6 +241,7 @@ class ClusterLeadership implements Leadership {
       this.#hearing.look();
       this.#roster.look();
       const leader = this.#hearing.leader();
+      if (leader !== undefined) this.#own.failedFor = '';
       const isElsewhere = leader !== undefined && this.#own.leads === undefined;
       if (isElsewhere && !this.#own.isCalled && this.#roster.isMember(leader.id)) {
         this.#line.yieldToLeader();
@@ -262,7 +272,7 @@ class ClusterLeadership implements Leadership {
   #readiness(): string | undefined {
     const isStandby = this.#isWaiting && this.#own.role === 'following';
     if (!isStandby) return `${this.#own.id} is ${this.#own.role} and cannot lead now.`;
-    return this.#clockFault();
+    return this.#own.heldBack ?? this.#clockFault();
   }
 
   #clockFault(): string | undefined {

@@ -4,7 +4,7 @@
 
 import { OperationalError } from '../base/errors.ts';
 import { QUEUE_BYTES_MAX, QUEUE_COMMANDS_MAX } from '../base/limits.ts';
-import { journalPlaceOf } from './journal-place.ts';
+import { journalPlaceOf, shownPlace } from './journal-place.ts';
 
 type Setting<T> = {
   readonly env: string;
@@ -269,7 +269,8 @@ export function loadConfig(
     try {
       config[name] = setting.parse(value);
     } catch (error) {
-      mistakes.push(`${where}=${value} ${error instanceof Error ? error.message : String(error)}`);
+      const why = error instanceof Error ? error.message : String(error);
+      mistakes.push(`${where}=${shownPlace(value)} ${why}`);
     }
   }
   mistakes.push(...tlsMistakes(config), ...clusterMistakes(config), ...journalMistakes(config));

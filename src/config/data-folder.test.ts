@@ -153,8 +153,8 @@ test('an empty journal folder is a loss and not a start, once there was an entry
   // Ended before its first entry: nothing was lost, so it may start again.
   openDataFolder(folder);
   await writeFile(join(journalFolder, 'a.journal'), '');
-  noteJournalBegun(folder);
-  noteJournalBegun(folder);
+  noteJournalBegun(folder, 'file');
+  noteJournalBegun(folder, 'file');
   openDataFolder(folder);
   const before = await readFile(join(folder, 'cluster.json'), 'utf8');
   await rm(journalFolder, { recursive: true });
@@ -168,6 +168,24 @@ test('an empty journal folder is a loss and not a start, once there was an entry
     },
   );
   assert.equal(await readFile(join(folder, 'cluster.json'), 'utf8'), before);
+});
+
+test('a journal on an engine is looked for there, and one cluster never has two', async () => {
+  await using parent = await Folder.make();
+  const folder = parent.path;
+  const place = 'postgres://holdfast@db-1:5432/payments';
+  assert.equal(openDataFolder(folder, { isJournalElsewhere: true }).hasBegun, false);
+  noteJournalBegun(folder, place);
+  assert.equal(openDataFolder(folder, { isJournalElsewhere: true }).hasBegun, true);
+  assert.throws(
+    () => openDataFolder(folder),
+    (error) => isOperationalError(error) && error.detail.endsWith(`an engine, ${place}.`),
+  );
+  await writeFile(join(folder, 'journal', 'a.journal'), '');
+  assert.throws(
+    () => openDataFolder(folder, { isJournalElsewhere: true }),
+    (error) => isOperationalError(error) && /journal is in files/.test(error.detail),
+  );
 });
 
 test('a key file that holds no key is named, with a way out', async () => {

@@ -2,7 +2,8 @@
 //
 //   cluster.json   who this cluster is; written once, before the first entry
 //   api-key        the key that callers show; readable by its owner only
-//   journal-begun  there once was an entry: an empty journal folder is then a loss, not a start
+//   journal-begun  there once was an entry: an empty journal is then a loss, not a start. Holds the
+//                  place of a journal on an engine
 //   cluster-key    the secret of its nodes among themselves; readable by its owner only
 //   journal/       the journal's segments and its lock; all nodes of the folder have the same
 //   coordinator/   who is there and who is first in line (drivers/local)
@@ -41,6 +42,8 @@ export type DataFolder = {
   readonly clusterKey: Uint8Array;
   /** True when this start created the folder's identity. */
   readonly isNew: boolean;
+  /** The cluster has had a journal: one that is empty now is a loss. */
+  readonly hasBegun: boolean;
 };
 
 const KEY_PREFIX = 'hk_';
@@ -51,13 +54,15 @@ const BEGUN = 'journal-begun';
 type OpeningOptions = {
   /** Other directories that hold the journal too. */
   readonly otherJournalFolders?: readonly string[] | undefined;
+  /** It is not in files: whoever reads it looks whether it is empty. */
+  readonly isJournalElsewhere?: boolean;
   /** The node's name; '' = it runs alone. */
   readonly node?: string;
 };
 
 /** Opens the folder, and creates identity and keys where there is no journal yet. */
 export function openDataFolder(folder: string, options: OpeningOptions = {}): DataFolder {
-  const { otherJournalFolders = [], node = '' } = options;
+  const { otherJournalFolders = [], isJournalElsewhere = false, node = '' } = options;
   const journalFolder = join(folder, 'journal');
   const nodeFolder = node === '' ? folder : join(folder, 'nodes', node);
   try {
@@ -72,7 +77,10 @@ export function openDataFolder(folder: string, options: OpeningOptions = {}): Da
   }
   const isHere = readdirSync(journalFolder).some(isSegment);
   const hasJournal = isHere || otherJournalFolders.some(holdsJournal);
-  const { cluster, isNew } = openIdentity({ folder, journalFolder, hasJournal });
+  const hasBegun = existsSync(join(folder, BEGUN));
+  if (isJournalElsewhere && hasJournal) throw journalInFiles(journalFolder);
+  if (!isJournalElsewhere && !hasJournal && hasBegun) throw journalGone(journalFolder, folder);
+  const { cluster, isNew } = openIdentity({ folder, hasJournal });
   const apiKeyFile = join(folder, 'api-key');
   if (!existsSync(apiKeyFile)) {
     createFile(apiKeyFile, `${KEY_PREFIX}${randomBytes(24).toString('base64url')}\n`, 0o600);
@@ -89,6 +97,7 @@ export function openDataFolder(folder: string, options: OpeningOptions = {}): Da
     apiKeyFile,
     clusterKey: node === '' ? new Uint8Array(0) : openClusterKey(folder),
     isNew,
+    hasBegun,
   };
 }
 
@@ -140,21 +149,14 @@ function holdsJournal(folder: string): boolean {
   }
 }
 
-type Finding = {
-  readonly folder: string;
-  readonly journalFolder: string;
-  readonly hasJournal: boolean;
-};
+type Finding = { readonly folder: string; readonly hasJournal: boolean };
 
-function openIdentity({ folder, journalFolder, hasJournal }: Finding): {
+function openIdentity({ folder, hasJournal }: Finding): {
   readonly cluster: ClusterIdentity;
   readonly isNew: boolean;
 } {
   const file = join(folder, 'cluster.json');
-  if (existsSync(file)) {
-    if (!hasJournal && existsSync(join(folder, BEGUN))) throw journalGone(journalFolder);
-    return { cluster: readIdentity(file), isNew: false };
-  }
+  if (existsSync(file)) return { cluster: readIdentity(file), isNew: false };
   if (hasJournal) {
     throw new OperationalError('DATA_FOLDER_UNUSABLE', {
       detail: `${file} is missing, but there is a journal beside it.`,
@@ -170,21 +172,49 @@ function openIdentity({ folder, journalFolder, hasJournal }: Finding): {
   return { cluster: readIdentity(file), isNew: true };
 }
 
-/** Called when the journal has its first entry, before anything is answered from it. */
-export function noteJournalBegun(folder: string): void {
+/**
+ * Called when the journal has its first entry, before anything is answered from it. `place`: where
+ * it is, as in HOLDFAST_JOURNAL, for people.
+ */
+export function noteJournalBegun(folder: string, place: string): void {
   const file = join(folder, BEGUN);
-  if (!existsSync(file)) createFile(file, '', 0o644);
+  if (!existsSync(file)) createFile(file, place === 'file' ? '' : `${place}\n`, 0o644);
+}
+
+/** What `noteJournalBegun` has noted; '' = nothing, or a journal in files. */
+function placeBegun(folder: string): string {
+  try {
+    return readFileSync(join(folder, BEGUN), 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 /**
  * A disk that is not mounted, most often: new books under the old name would be the worst answer.
  */
-function journalGone(journalFolder: string): OperationalError {
+function journalGone(journalFolder: string, folder: string): OperationalError {
+  const place = placeBegun(folder);
+  if (place !== '') {
+    return new OperationalError('DATA_FOLDER_UNUSABLE', {
+      detail: `${journalFolder} holds no journal: this cluster's began on an engine, ${place}.`,
+      wayOut: 'Nothing was started or changed. Start with that HOLDFAST_JOURNAL.',
+    });
+  }
   return new OperationalError('DATA_FOLDER_UNUSABLE', {
     detail: `${journalFolder} holds no journal, but this cluster has one.`,
     wayOut:
       'Nothing was started or changed. Mount its disk or put the journal back. Only if all of it ' +
       'may be lost: start on a new data folder.',
+  });
+}
+
+/** Two journals of one cluster: what was paid in one is not in the other. */
+function journalInFiles(journalFolder: string): OperationalError {
+  return new OperationalError('DATA_FOLDER_UNUSABLE', {
+    detail: `This cluster's journal is in files, in ${journalFolder}.`,
+    wayOut:
+      'Nothing was started or changed. Start with HOLDFAST_JOURNAL=file, or on a new data folder.',
   });
 }
 

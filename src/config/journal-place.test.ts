@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isOperationalError } from '../base/errors.ts';
+import { loadConfig } from './config.ts';
 import { journalPlaceOf } from './journal-place.ts';
 
 test('a place names the engine, its members and where the journal is in it', () => {
@@ -33,4 +35,20 @@ test('a place that cannot be one is refused, with what is wrong', () => {
   for (const [place, why] of Object.entries(refused)) {
     assert.throws(() => journalPlaceOf(place), why, place);
   }
+});
+
+test('a password that was put into the place all the same is not repeated', () => {
+  const environment = {
+    HOLDFAST_NODE: 'node-1',
+    HOLDFAST_JOURNAL: 'kafka://holdfast:secret@broker-1:9092/payments',
+  };
+  assert.throws(
+    () => loadConfig({}, environment),
+    (error) => {
+      assert.ok(isOperationalError(error, 'CONFIGURATION_INVALID'));
+      assert.match(error.detail, /HOLDFAST_JOURNAL=kafka:\/\/holdfast:\.\.\.@broker-1.*password/);
+      assert.doesNotMatch(error.message, /secret/);
+      return true;
+    },
+  );
 });

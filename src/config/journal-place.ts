@@ -47,6 +47,11 @@ export function journalPlaceOf(text: string): JournalPlace {
   };
 }
 
+/** For messages: what stands where a password would, and must not, is not repeated. */
+export function shownPlace(text: string): string {
+  return text.replace(/^([a-z]+:\/\/[^/@:]*):[^/@]*@/, '$1:...@');
+}
+
 function hostOf(text: string): { readonly host: string; readonly port: number } {
   const { host = '', port = '' } = HOST.exec(text)?.groups ?? {};
   const number = Number(port);

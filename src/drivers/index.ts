@@ -32,7 +32,7 @@ export const JOURNAL_DRIVERS: JournalDrivers = {
 
 type EngineJournal = () => Promise<(options: EngineJournalOptions) => Journal>;
 
-/** Journals on replicated engines, by the engine (config/journal-place.ts). */
+/** Journals on engines, by the engine's name in the setting (config/journal-place.ts). */
 export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {};
 
 /** Options by driver name. */

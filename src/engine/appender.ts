@@ -3,10 +3,18 @@
 // leader's append succeeds as well, so an entry counts only when it has been read back in its place
 // through the reader rule (DESIGN 7, "Acknowledged").
 
-import { type Entry, toHex } from '../base/entry.ts';
-import { OperationalError } from '../base/errors.ts';
-import type { EngineOffset, Journal } from '../ports/journal.ts';
+import { type Entry, equalBytes, toHex } from '../base/entry.ts';
+import { OperationalError, isOperationalError } from '../base/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EngineOffset, Journal, StoredEntry } from '../ports/journal.ts';
 import type { ReaderRule } from '../recovery/reader-rule.ts';
+import { GrowingPause } from './growing-pause.ts';
+import type { JournalPresence } from './journal-presence.ts';
+
+/** Between two attempts to go on reading back. */
+const AWAY_MS_MIN = 20;
+const AWAY_MS_MAX = 500;
+const AWAY: ReadonlySet<string> = new Set(['JOURNAL_UNAVAILABLE', 'JOURNAL_UNSAFE']);
 
 export interface Appender {
   /** Resolves when the entry is durable and in its place; calls settle in call order. */
@@ -19,7 +27,10 @@ export type AppenderOptions = {
   readonly journal: Journal;
   /** The rule whose head is the opening of this epoch. */
   readonly rule: ReaderRule;
-  readonly openingOffset: EngineOffset;
+  readonly opened: StoredEntry;
+  readonly clock: Pick<Clock, 'sleep'>;
+  /** Is told when what was appended cannot be read back for now. */
+  readonly presence: Pick<JournalPresence, 'cannotRead' | 'canRead'>;
   /** The right to append is gone, whether or not an append was under way. */
   readonly onLost: (error: OperationalError) => void;
 };
@@ -44,9 +55,17 @@ class TrustingAppender implements Appender {
   close(): void {}
 }
 
+type Seen = {
+  readonly offset: EngineOffset;
+  readonly position: number;
+  readonly digest: Uint8Array;
+};
+
 class ReadingAppender implements Appender {
   readonly #journal: Journal;
   readonly #rule: ReaderRule;
+  readonly #clock: Pick<Clock, 'sleep'>;
+  readonly #presence: AppenderOptions['presence'];
   readonly #ending = new AbortController();
   /** By digest: entries that have been appended and not been read back yet. */
   readonly #expected = new Map<string, PromiseWithResolvers<void>>();
@@ -54,10 +73,17 @@ class ReadingAppender implements Appender {
   /** The append before has settled; never rejects. */
   #earlier: Promise<unknown> = Promise.resolve();
 
-  constructor({ journal, rule, openingOffset, onLost }: AppenderOptions) {
+  /** The last entry that was read back, at first the opening: where reading goes on. */
+  #seen: Seen;
+
+  constructor({ journal, rule, opened, clock, presence, onLost }: AppenderOptions) {
     this.#journal = journal;
     this.#rule = rule;
-    this.#follow(openingOffset)
+    this.#clock = clock;
+    this.#presence = presence;
+    const { position, digest } = opened.entry;
+    this.#seen = { offset: opened.offset, position, digest: digest.slice() };
+    this.#follow()
       .then(() => {
         throw new OperationalError('JOURNAL_CLOSED', { detail: 'The reading back ended.' });
       })
@@ -97,13 +123,41 @@ class ReadingAppender implements Appender {
     this.#fail(new OperationalError('JOURNAL_CLOSED'));
   }
 
-  async #follow(openingOffset: EngineOffset): Promise<void> {
+  /**
+   * An engine that cannot be read for a while keeps what was appended waiting: what is not read
+   * back is not believed, and what can still be read is not given up. Who waits too long steps
+   * down.
+   */
+  async #follow(): Promise<void> {
+    const pause = new GrowingPause(AWAY_MS_MIN, AWAY_MS_MAX);
+    for (;;) {
+      const { position } = this.#seen;
+      try {
+        await this.#followOnce();
+        return;
+      } catch (error) {
+        if (!isOperationalError(error) || !AWAY.has(error.code)) throw error;
+        this.#presence.cannotRead(error);
+      }
+      if (this.#seen.position > position) pause.reset();
+      await pause.wait(this.#clock, this.#ending.signal);
+    }
+  }
+
+  async #followOnce(): Promise<void> {
     const signal = this.#ending.signal;
-    const reading = this.#journal.read({ from: openingOffset, follow: true, signal });
+    const from = this.#seen;
+    const reading = this.#journal.read({ from: from.offset, follow: true, signal });
     for await (const batch of reading) {
+      this.#presence.canRead();
       for (const stored of batch) {
-        if (stored.offset === openingOffset) continue;
+        if (stored.offset === from.offset) {
+          if (!equalBytes(stored.entry.digest, from.digest)) throw rewritten(stored);
+          continue;
+        }
         if (this.#rule.decide(stored).kind === 'void') continue;
+        const { position, digest } = stored.entry;
+        this.#seen = { offset: stored.offset, position, digest: digest.slice() };
         this.#accepted(stored.entry);
       }
     }
@@ -129,4 +183,11 @@ class ReadingAppender implements Appender {
     this.#ending.abort();
     return this.#failure;
   }
+}
+
+function rewritten({ entry, offset }: StoredEntry): OperationalError {
+  return new OperationalError('JOURNAL_DIVERGED', {
+    detail: `At offset ${offset} another entry (position ${entry.position}) stands than was read back there.`,
+    wayOut: 'The engine has rewritten what it had acknowledged: this node leads no more.',
+  });
 }

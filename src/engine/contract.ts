@@ -17,6 +17,17 @@ export type SubmitResult = {
   readonly position: number;
 };
 
+/** What is known of the engine that the journal stands on; a journal in files is always there. */
+export type JournalFigures = {
+  /** Why it cannot be read or appended to now; undefined = it can. */
+  readonly error: OperationalError | undefined;
+  /** Since when it is away; 0 = it is there. */
+  readonly awaySeconds: number;
+  /** Since the process started, with the present outage. */
+  readonly awaySecondsTotal: number;
+  readonly outages: number;
+};
+
 export type NodeStatus = {
   readonly role: NodeRole;
   /** Why the node has this role since when: one sentence. */
@@ -33,8 +44,9 @@ export type NodeStatus = {
   readonly journalLast: number;
   readonly queuedCommands: number;
   readonly queuedBytes: number;
-  /** Set while new payments cannot be taken: JOURNAL_FULL and the like. */
+  /** Set while new payments cannot be taken, or wait: JOURNAL_FULL and the like. */
   readonly impediment: OperationalCode | undefined;
+  readonly journal: JournalFigures;
   /** Torn bytes cut when this process opened the journal. */
   readonly tornBytesCut: number;
 };

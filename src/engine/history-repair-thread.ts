@@ -8,11 +8,13 @@ import type { RepairResult } from '../history/repair.ts';
 import type { RepairSetup } from './history-repair.ts';
 import { replayForHistory } from './history-replay.ts';
 
-type JournalDriver = { readonly createJournal: (options: unknown) => Journal };
+type JournalModule = {
+  readonly createJournal: (options: unknown) => Journal | Promise<Journal>;
+};
 
 async function repair({ journal: module, job }: RepairSetup): Promise<RepairResult> {
-  const driver = (await import(module.url)) as JournalDriver;
-  const journal = driver.createJournal(module.options);
+  const driver = (await import(module.url)) as JournalModule;
+  const journal = await driver.createJournal(module.options);
   const { signal } = new AbortController();
   try {
     await journal.open({ mode: 'read', signal });

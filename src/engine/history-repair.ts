@@ -5,8 +5,9 @@ import type { Repair, RepairJob, RepairResult } from '../history/repair.ts';
 
 /** How the thread gets a journal of its own, to read. */
 export type JournalModule = {
-  /** A module whose `createJournal(options)` makes one. */
+  /** A module whose `createJournal(options)` makes one, or promises to. */
   readonly url: string;
+  /** Plain data: it is handed to the thread. */
   readonly options: { readonly [name: string]: unknown };
 };
 

@@ -1,15 +1,18 @@
 // Station 1, intake: admits commands into a bounded queue or refuses them at once. Backpressure
 // lives here: beyond the bounds a caller hears OVERLOADED (429), and memory does not grow.
 
-import { OperationalError } from '../base/errors.ts';
+import { OPERATIONAL_ERRORS, OperationalError } from '../base/errors.ts';
 import { ENTRY_BYTES_MAX, ENTRY_HEADER_BYTES } from '../base/limits.ts';
 import type { Command } from '../domain/commands.ts';
 import type { Waiter } from './contract.ts';
-import { Ticket } from './ticket.ts';
+import { Ticket, type TicketQueue } from './ticket.ts';
 
 export type IntakeBounds = { readonly commandsMax: number; readonly bytesMax: number };
 
-export class Intake {
+/** Of those that wait: then it is worth looking through all of them for those that left. */
+const LEFT_SHARE = 1 / 8;
+
+export class Intake implements TicketQueue {
   readonly #bounds: IntakeBounds;
   readonly #onArrival: () => void;
   /** Places before `#head` are empty: a ticket holds its payload, and must not outlive its turn. */
@@ -17,6 +20,9 @@ export class Intake {
   #head = 0;
   #bytes = 0;
   #closedBy: OperationalError | undefined;
+  #heldUpBy: OperationalError | undefined;
+  /** How many may have left while they waited; they keep their places until somebody looks. */
+  #left = 0;
 
   constructor(bounds: IntakeBounds, onArrival: () => void) {
     this.#bounds = bounds;
@@ -41,14 +47,30 @@ export class Intake {
     this.#closedBy = error;
   }
 
+  get heldUpBy(): OperationalError | undefined {
+    return this.#heldUpBy;
+  }
+
+  /**
+   * What waits is not numbered before this is over (undefined = it is); more is queued meanwhile,
+   * as far as the bounds allow, and who is refused or gives up hears why.
+   */
+  holdUp(error: OperationalError | undefined): void {
+    this.#heldUpBy = error;
+  }
+
+  left(): void {
+    this.#left += 1;
+  }
+
   /** Queues the command or refuses it: then `waiter` has heard of it when this returns. */
   ask(command: Command, waiter: Waiter): Ticket {
-    return this.#admit(new Ticket(command, waiter));
+    return this.#admit(new Ticket(command, waiter, this));
   }
 
   /** The same for a command that another node has admitted and sent here. */
   askForwarded(command: Command, waiter: Waiter): Ticket {
-    return this.#admit(new Ticket(command, waiter, true));
+    return this.#admit(new Ticket(command, waiter, this, true));
   }
 
   #admit(ticket: Ticket): Ticket {
@@ -70,12 +92,32 @@ export class Intake {
         detail: `A command of ${bytes} bytes does not fit an entry of ${ENTRY_BYTES_MAX}.`,
       });
     }
-    if (this.commands >= this.#bounds.commandsMax || this.#bytes + bytes > this.#bounds.bytesMax) {
-      return new OperationalError('OVERLOADED', {
-        detail: `${this.commands} commands (${this.#bytes} bytes) are waiting already.`,
-      });
+    if (this.#hasRoomFor(bytes)) return undefined;
+    if (this.#left >= this.commands * LEFT_SHARE) this.#dropThoseWhoLeft();
+    if (this.#hasRoomFor(bytes)) return undefined;
+    const detail = `${this.commands} commands (${this.#bytes} bytes) are waiting already.`;
+    const cause = this.#heldUpBy;
+    if (cause === undefined) return new OperationalError('OVERLOADED', { detail });
+    const why = `${detail} ${OPERATIONAL_ERRORS[cause.code].text}`;
+    return new OperationalError('JOURNAL_UNAVAILABLE', { detail: why, cause });
+  }
+
+  #hasRoomFor(bytes: number): boolean {
+    const { commandsMax, bytesMax } = this.#bounds;
+    return this.commands < commandsMax && this.#bytes + bytes <= bytesMax;
+  }
+
+  /** Nobody takes them while nobody leads, and they must not keep others out for ever. */
+  #dropThoseWhoLeft(): void {
+    const waiting: Ticket[] = [];
+    for (let index = this.#head; index < this.#queue.length; index++) {
+      const ticket = this.#queue[index]!;
+      if (ticket.settled) this.#bytes -= ticket.bytes;
+      else waiting.push(ticket);
     }
-    return undefined;
+    this.#queue = waiting;
+    this.#head = 0;
+    this.#left = 0;
   }
 
   /**

@@ -32,6 +32,8 @@ export type NodeOptions = {
   readonly intakeBounds: IntakeBounds;
   readonly groupCommitMs: number;
   readonly release: string;
+  /** The cluster's journal has had entries: an empty one has lost payments, and is refused. */
+  readonly hasBegun?: boolean;
   /** Take memory before it is needed (memory-ahead.ts). */
   readonly memoryAhead?: boolean;
   /** Without them every start reads the journal from its beginning. */

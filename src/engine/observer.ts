@@ -31,6 +31,11 @@ export interface EngineObserver {
   applied(applied: AppliedEntry): void;
   /** New commands cannot be taken; undefined = they can again. */
   impeded(error: OperationalError | undefined): void;
+  /**
+   * The engine of the journal is away, or is set up so that it may not be used; undefined = it is
+   * back after so many seconds. Once for an outage, and again when it shows another side.
+   */
+  journalAway(error: OperationalError | undefined, awaySeconds: number): void;
   /** While recovering: entries applied so far. */
   replayed(position: number): void;
 }

@@ -15,6 +15,7 @@ import type { ClockGuard } from './clock-guard.ts';
 import type { NodeRole, NodeStatus } from './contract.ts';
 import { Intake } from './intake.ts';
 import { MemoryAhead } from './memory-ahead.ts';
+import { JournalPresence } from './journal-presence.ts';
 import type { NodeOptions } from './node-options.ts';
 import { OffsetNotes } from './offset-notes.ts';
 import { Publisher } from './publisher.ts';
@@ -45,10 +46,13 @@ export class Stations {
   leading: Leading | undefined;
   checkpointing: Checkpointing | undefined;
   epoch = 0;
+  readonly presence: JournalPresence;
   /** What keeps this node from opening its epoch; later ones are the leader's. */
   impediment: OperationalError | undefined;
   /** After each change of role. */
   onRole: () => void = () => undefined;
+  /** The journal went away, or is back. */
+  onPresence: () => void = () => undefined;
   readonly #onCommand: CommandListener;
   #memory: MemoryAhead | undefined;
   #historyOpening: Promise<void> | undefined;
@@ -71,6 +75,14 @@ export class Stations {
     this.replica = new Replica(createState(), this.#onCommand);
     this.history.attach(() => this.replica.state, onWork);
     this.intake = new Intake(options.intakeBounds, onWork);
+    this.presence = new JournalPresence({
+      clock: options.clock,
+      onChange: (error, awaySeconds) => {
+        this.intake.holdUp(error);
+        options.observer.journalAway(error, awaySeconds);
+        this.onPresence();
+      },
+    });
     this.publisher.subscribe((applied) => options.observer.applied(applied));
     this.publisher.subscribe(({ entry }) => this.checkpointing?.applied(entry));
     this.publisher.subscribe(() => this.#memory?.look());
@@ -98,14 +110,15 @@ export class Stations {
       journalLast: bounds.last,
       queuedCommands: this.intake.commands,
       queuedBytes: this.intake.bytes,
-      impediment: (this.leading?.impediment ?? this.impediment)?.code,
+      impediment: (this.leading?.impediment ?? this.impediment ?? this.presence.error)?.code,
+      journal: this.presence.figures,
       tornBytesCut: this.#tornBytesCut,
     };
   }
 
   /** From the newest checkpoint and the journal behind it; the journal is open then. */
   async restore(
-    how: Pick<RestoreOptions, 'mode' | 'skip' | 'applied' | 'fetchCheckpoint'>,
+    how: Pick<RestoreOptions, 'mode' | 'skip' | 'applied' | 'fetchCheckpoint' | 'openJournal'>,
   ): Promise<Restored> {
     const { clusterId, timeline, checkpoints, observer } = this.options;
     const restored = await restoreFromNewest({
@@ -123,6 +136,7 @@ export class Stations {
       },
       signal: this.ending.signal,
     });
+    if (restored.rule.head === undefined && this.options.hasBegun === true) throw journalEmpty();
     this.replica = restored.replica;
     this.#tornBytesCut = restored.tornBytes;
     const begun = restored.manifest;
@@ -166,7 +180,9 @@ export class Stations {
     const appender = createAppender({
       journal,
       rule,
-      openingOffset: opened.offset,
+      opened,
+      clock,
+      presence: this.presence,
       onLost: onFatal,
     });
     const sequencer = new Sequencer({ intake, replica, clockGuard, opening: opened.entry });
@@ -259,4 +275,16 @@ export class Stations {
     await this.history.close();
     if (this.#role !== 'halted') this.become('stopped', 'The node was asked to stop.');
   }
+}
+
+/** Of new books under the old name nobody would notice that payments are lost. */
+function journalEmpty(): OperationalError {
+  return new OperationalError('JOURNAL_DIVERGED', {
+    detail:
+      'The journal is empty, but this cluster has begun one: acknowledged payments are missing.',
+    wayOut:
+      'Nothing was answered or written. Check HOLDFAST_JOURNAL: it may name another place than before ' +
+      '(the file journal-begun in the data folder says which), or an engine that was set up anew. ' +
+      'Only if all of it may be lost: start on a new data folder.',
+  });
 }

@@ -72,6 +72,7 @@ export function createNodeMetrics(
         'Directories of the journal that failed or were left out; more than 0 is an alarm.',
         () => placesIn('dropped'),
       ),
+      ...journalGauges(gauge),
       gauge('queue_commands', 'Commands that wait to be numbered.', (e) => {
         return e.status().queuedCommands;
       }),
@@ -105,6 +106,20 @@ type MakeGauge = (
   help: string,
   read: (engine: Engine) => number,
 ) => { readonly name: string; readonly help: string; readonly read: () => number };
+
+function journalGauges(gauge: MakeGauge): ReturnType<MakeGauge>[] {
+  return [
+    gauge('journal_up', '1 while the engine of the journal answers this node.', (e) => {
+      return e.status().journal.error === undefined ? 1 : 0;
+    }),
+    gauge('journal_unavailable_seconds_total', 'How long it did not, since start.', (e) => {
+      return e.status().journal.awaySecondsTotal;
+    }),
+    gauge('journal_outages_total', 'How often it began not to, since start.', (e) => {
+      return e.status().journal.outages;
+    }),
+  ];
+}
 
 function historyGauges(gauge: MakeGauge, history: HistoryFigures): ReturnType<MakeGauge>[] {
   return [
@@ -168,6 +183,16 @@ export function createTelemetryObserver(logger: Logger, metrics: Metrics): Engin
       if (error === undefined)
         logger.info({ event: 'impediment_gone' }, 'payments are taken again');
       else logger.error({ event: 'impeded', code: error.code }, error.message);
+    },
+    journalAway(error: OperationalError | undefined, awaySeconds: number): void {
+      const seconds = Math.round(awaySeconds * 1000) / 1000;
+      if (error === undefined) {
+        logger.info({ event: 'journal_back', seconds }, `the journal is back after ${seconds} s`);
+      } else if (error.code === 'JOURNAL_UNSAFE') {
+        logger.error({ event: 'journal_unsafe', code: error.code }, error.message);
+      } else {
+        logger.warn({ event: 'journal_unavailable', code: error.code }, error.message);
+      }
     },
     replayed(position: number): void {
       if (position - loggedPosition < REPLAY_LOG_ENTRIES) return;

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
+import { OperationalError } from '../base/errors.ts';
 import type { ClusterView } from '../cluster/contract.ts';
 import { createClock } from '../drivers/system/clock.ts';
 import { FakeCluster, peerState } from '../api/testing/fake-cluster.ts';
@@ -24,6 +25,8 @@ const RISING = [
   'holdfast_history_write_seconds_total',
   'holdfast_journal_bytes_total',
   'holdfast_journal_entries_total',
+  'holdfast_journal_outages_total',
+  'holdfast_journal_unavailable_seconds_total',
   'holdfast_node_role_changes_total',
   'holdfast_transfers_total',
 ];
@@ -82,6 +85,32 @@ test('a clustered node says how the cluster is, and of peers only while they are
     'holdfast_cluster_paused 1',
     'holdfast_coordinator_connected 0',
   ]);
+});
+
+test('an outage of the journal is measured, and logged when it begins and ends', async () => {
+  const engine = new FakeEngine();
+  const error = new OperationalError('JOURNAL_UNAVAILABLE', { detail: 'Nobody answers.' });
+  engine.journal = { error, awaySeconds: 1, awaySecondsTotal: 3.5, outages: 2 };
+  const lines: string[] = [];
+  const logger = pino({}, { write: (line) => lines.push(line) });
+  const metrics = createNodeMetrics(() => engine, '0.0.0', FIGURES);
+  const text = await metrics.text();
+  assert.match(text, /^holdfast_journal_up 0$/m);
+  assert.match(text, /^holdfast_journal_unavailable_seconds_total 3.5$/m);
+  assert.match(text, /^holdfast_journal_outages_total 2$/m);
+  const observer = createTelemetryObserver(logger, metrics);
+  observer.journalAway(error, 0);
+  observer.journalAway(new OperationalError('JOURNAL_UNSAFE', { detail: 'fsync is off.' }), 1);
+  observer.journalAway(undefined, 3.5);
+  const told = lines.map((line) => JSON.parse(line) as { level: number; event: string });
+  assert.deepEqual(
+    told.map(({ level, event }) => [level, event]),
+    [
+      [40, 'journal_unavailable'],
+      [50, 'journal_unsafe'],
+      [30, 'journal_back'],
+    ],
+  );
 });
 
 test('role changes are counted by the role that came, and logged with the reason', async () => {

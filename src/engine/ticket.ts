@@ -6,8 +6,17 @@ import { OPERATIONAL_ERRORS, OperationalError } from '../base/errors.ts';
 import { type Command, commandBytes } from '../domain/commands.ts';
 import type { Asked, SubmitResult, Waiter } from './contract.ts';
 
+/** The queue, as its tickets know it. */
+export type TicketQueue = {
+  /** Why nothing of it is numbered now; undefined = nothing keeps it. */
+  readonly heldUpBy: OperationalError | undefined;
+  /** One that may wait in it has been abandoned. */
+  left(): void;
+};
+
 export class Ticket implements Asked {
   readonly command: Command;
+  readonly #queue: TicketQueue;
   /** Bytes that the command takes in an entry. */
   readonly bytes: number;
   /** It came from another node, whose forwarder sends it again when this node cannot take it. */
@@ -19,8 +28,9 @@ export class Ticket implements Asked {
   /** It was with a leader that was lost and may have happened there, whatever happens now. */
   #isInDoubt = false;
 
-  constructor(command: Command, waiter: Waiter, isForwarded = false) {
+  constructor(command: Command, waiter: Waiter, queue: TicketQueue, isForwarded = false) {
     this.command = command;
+    this.#queue = queue;
     this.bytes = commandBytes(command);
     this.#waiter = waiter;
     this.isForwarded = isForwarded;
@@ -59,17 +69,25 @@ export class Ticket implements Asked {
   /** The caller waits no longer. What he may conclude depends on how far the command came. */
   abandon(): void {
     if (this.settled) return;
-    this.reject(
-      this.numbered
-        ? new OperationalError('OUTCOME_UNKNOWN', {
-            detail:
-              'The time to wait ended after the command had been numbered, or sent to the leader.',
-          })
-        : new OperationalError('OVERLOADED', {
-            detail: 'The time to wait ended before the command was numbered; it will not happen.',
-          }),
-    );
+    this.reject(this.numbered ? tooLate() : notNumbered(this.#queue.heldUpBy));
+    this.#queue.left();
   }
+}
+
+function tooLate(): OperationalError {
+  return new OperationalError('OUTCOME_UNKNOWN', {
+    detail: 'The time to wait ended after the command had been numbered, or sent to the leader.',
+  });
+}
+
+function notNumbered(heldUpBy: OperationalError | undefined): OperationalError {
+  const detail = 'The time to wait ended before the command was numbered; it will not happen.';
+  if (heldUpBy === undefined) return new OperationalError('OVERLOADED', { detail });
+  return new OperationalError('JOURNAL_UNAVAILABLE', {
+    // Hosts and settings of the engine are for the log, not for callers.
+    detail: `${detail} ${OPERATIONAL_ERRORS[heldUpBy.code].text}`,
+    cause: heldUpBy,
+  });
 }
 
 function inDoubt(error: OperationalError): OperationalError {

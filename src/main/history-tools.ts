@@ -1,9 +1,10 @@
 // The history of a data folder without a node: looked at, or made again from the journal.
 
 import { join } from 'node:path';
-import { pathsOf } from '../config/config.ts';
-import { JOURNAL_DRIVERS } from '../drivers/index.ts';
+import { OperationalError } from '../base/errors.ts';
 import { type HistorySurvey, rebuildHistory, surveyHistory } from '../engine/history-offline.ts';
+import { KernelLock } from '../drivers/local/kernel-lock.ts';
+import { type JournalSettings, createJournal, describeJournal } from './journals.ts';
 
 export type { HistorySurvey } from '../engine/history-offline.ts';
 
@@ -13,24 +14,37 @@ export function lookAtHistory(nodeFolder: string, isThorough: boolean): HistoryS
 }
 
 export type Remaking = {
-  readonly dataFolder: string;
   /** Whose history it is: the data folder itself, or `nodes/<name>` in it. */
   readonly nodeFolder: string;
-  /** Where else the journal is, a comma between two. */
-  readonly directories: string;
+  readonly journal: JournalSettings;
 };
 
-/** Makes it again from the journal; JOURNAL_LOCKED while a node runs. */
+/**
+ * Makes it again from the journal. JOURNAL_LOCKED while a node runs: any on a journal in files,
+ * that very node where the journal is on an engine.
+ */
 export async function remakeHistory(remaking: Remaking): Promise<HistorySurvey> {
-  const { dataFolder, nodeFolder, directories } = remaking;
-  const createJournal = await JOURNAL_DRIVERS.file();
-  const directory = join(dataFolder, 'journal');
-  const journal = createJournal({ directory, directories: pathsOf(directories) });
+  const { nodeFolder } = remaking;
+  const description = await describeJournal(remaking.journal);
+  const isInFiles = description.driver === 'file';
+  const lock = isInFiles ? undefined : lockNode(nodeFolder);
+  const journal = await createJournal(description);
   const { signal } = new AbortController();
   try {
-    await journal.open({ mode: 'write', signal });
+    await journal.open({ mode: isInFiles ? 'write' : 'read', signal });
     return await rebuildHistory(join(nodeFolder, 'history'), journal, { signal });
   } finally {
     await journal.close();
+    lock?.release();
   }
+}
+
+/** As the node does (node-locks.ts): to open the journal for writing would depose a leader. */
+function lockNode(nodeFolder: string): KernelLock {
+  const lock = new KernelLock(join(nodeFolder, 'node.sqlite'));
+  if (lock.tryTake()) return lock;
+  throw new OperationalError('JOURNAL_LOCKED', {
+    detail: `The node of ${nodeFolder} is running. Nothing was changed.`,
+    wayOut: 'Stop it first.',
+  });
 }

@@ -1,14 +1,11 @@
 // What a node is made of: its journal, history, checkpoints and metrics, by the settings.
 
-import { readFile } from 'node:fs/promises';
-import { OperationalError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { pathsOf } from '../config/config.ts';
 import { readCheckpointKey } from '../config/checkpoint-key.ts';
 import type { DataFolder } from '../config/data-folder.ts';
 import { releaseVersion } from '../config/release.ts';
-import { type EnginePlace, journalPlaceOf } from '../config/journal-place.ts';
-import { CHECKPOINT_DRIVERS, ENGINE_JOURNALS, JOURNAL_DRIVERS } from '../drivers/index.ts';
+import { CHECKPOINT_DRIVERS, JOURNAL_DRIVERS } from '../drivers/index.ts';
 import { createClock } from '../drivers/system/clock.ts';
 import { createEntropy } from '../drivers/system/entropy.ts';
 import { CheckpointTelemetry } from '../engine/checkpoint-telemetry.ts';
@@ -25,6 +22,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { type ClusterMembership, createMembership } from './cluster.ts';
 import { driverLog } from './driver-log.ts';
 import { type RoleListener, alsoTelling } from './announcing.ts';
+import { type JournalDescription, createJournal, describeJournal } from './journals.ts';
 
 export type NodeParts = {
   readonly config: Config;
@@ -44,8 +42,12 @@ export type CreatedNode = {
 export async function createNode(parts: NodeParts): Promise<CreatedNode> {
   const { config, folder, logger } = parts;
   const release = releaseVersion();
-  const journal = await createJournal(parts);
-  const history = createHistory(parts);
+  const description = await describeJournal({ ...config, ...folder });
+  const journal =
+    description.driver === 'file'
+      ? await createFileJournal(parts)
+      : await createJournal(description, driverLog(logger, 'journal'));
+  const history = createHistory(parts, description);
   const clock = createClock();
   const membership =
     config.node === '' ? undefined : await createMembership({ config, folder, logger, clock });
@@ -61,6 +63,7 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
     journal,
     clusterId: folder.cluster.clusterId,
     timeline: folder.cluster.timeline,
+    hasBegun: folder.hasBegun,
     clock,
     entropy: createEntropy(),
     observer: alsoTelling(createTelemetryObserver(logger, metrics), parts.onRole),
@@ -80,41 +83,7 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
   return { node, metrics, membership };
 }
 
-async function createJournal(parts: NodeParts): Promise<Journal> {
-  const place = journalPlaceOf(parts.config.journal);
-  if (place.driver === 'file') return await createFileJournal(parts);
-  return await createEngineJournal(parts, place);
-}
-
-async function createEngineJournal(
-  { config, logger }: NodeParts,
-  place: EnginePlace,
-): Promise<Journal> {
-  const create = await ENGINE_JOURNALS[place.driver]?.();
-  if (create === undefined) {
-    const detail = `This release has no journal driver for ${place.driver}.`;
-    throw new OperationalError('CONFIGURATION_INVALID', { detail });
-  }
-  return create({
-    ...place,
-    password: await readPassword(config.journalPasswordFile),
-    waived: pathsOf(config.journalWaived),
-    log: driverLog(logger, 'journal'),
-  });
-}
-
-async function readPassword(path: string): Promise<string> {
-  if (path === '') return '';
-  try {
-    return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
-  } catch (error) {
-    throw new OperationalError('CONFIGURATION_INVALID', {
-      detail: `The password file of the journal's engine, ${path}, cannot be read.`,
-      cause: error,
-    });
-  }
-}
-
+/** In files it is told more: who runs a node may mend them. */
 async function createFileJournal({ config, folder, logger }: NodeParts): Promise<Journal> {
   const create = await JOURNAL_DRIVERS.file();
   return create({
@@ -155,14 +124,15 @@ async function checkpointSettings(
 }
 
 /** What it lacks it reads from the journal, by a thread that has a journal of its own. */
-function createHistory({ config, folder, logger }: NodeParts): JournalHistory {
+function createHistory(
+  { folder, logger }: NodeParts,
+  description: JournalDescription,
+): JournalHistory {
   const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  const url = new URL(`../drivers/file/driver${ending}`, import.meta.url).href;
-  const directories = pathsOf(config.journalDirectories);
-  const journal = { url, options: { directory: folder.journalFolder, directories } };
+  const url = new URL(`./journals${ending}`, import.meta.url).href;
   return new JournalHistory({
     folder: folder.historyFolder,
     log: driverLog(logger, 'history'),
-    startRepair: (job) => startRepair(journal, job),
+    startRepair: (job) => startRepair({ url, options: description }, job),
   });
 }

@@ -59,5 +59,6 @@ const UNOBSERVED: EngineObserver = {
   appended: () => undefined,
   applied: () => undefined,
   impeded: () => undefined,
+  journalAway: () => undefined,
   replayed: () => undefined,
 };

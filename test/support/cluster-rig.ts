@@ -11,6 +11,7 @@ import {
 import { MemoryPeers } from '../../src/cluster/testing/memory-peers.ts';
 import { createJournal } from '../../src/drivers/memory/driver.ts';
 import { MemoryLog } from '../../src/drivers/memory/memory-log.ts';
+import { Outage } from '../../src/drivers/memory/outage.ts';
 import { createClock } from '../../src/drivers/system/clock.ts';
 import type { CheckpointSettings } from '../../src/engine/checkpointing.ts';
 import { HoldfastNode } from '../../src/engine/node.ts';
@@ -24,6 +25,7 @@ const SESSION_MS = 400;
 
 export type ClusterNodeOptions = {
   readonly journal?: Journal;
+  readonly hasBegun?: boolean;
   readonly checkpoints?: CheckpointSettings;
 };
 
@@ -36,6 +38,10 @@ export type ClusterNode = {
   readonly halts: unknown[];
   /** Those that it took, in order. */
   readonly roles: string[];
+  /** What it told of the journal: codes, and 'back'. */
+  readonly told: string[];
+  /** Lines of its leadership. */
+  readonly log: string[];
   isDead: boolean;
 };
 
@@ -48,6 +54,7 @@ export class Cluster implements AsyncDisposable {
   readonly coordination: MemoryCoordination;
   readonly nodes = new Map<string, ClusterNode>();
   readonly lines = new Map<string, string[]>();
+  readonly #outages = new Map<string, Outage>();
   readonly #dead: ClusterNode[] = [];
 
   constructor(log: MemoryLog = new MemoryLog()) {
@@ -61,6 +68,7 @@ export class Cluster implements AsyncDisposable {
     const peers = this.hub.node(id);
     const coordinator = this.coordination.member();
     let pause: PeerState['pause'] | undefined;
+    const log: string[] = [];
     const leadership = createLeadership({
       self: {
         id,
@@ -79,19 +87,27 @@ export class Cluster implements AsyncDisposable {
           pause = said;
         },
       },
-      log: () => undefined,
+      log: (_level, _event, message) => log.push(message),
     });
     const lines = this.lines.get(id) ?? [];
     this.lines.set(id, lines);
     const halts: unknown[] = [];
     const roles: string[] = [];
+    const told: string[] = [];
+    const { hasBegun = false } = options;
+    const outage = this.outageOf(id);
     const node = new HoldfastNode({
-      journal: options.journal ?? createJournal({ log: this.log }),
+      journal: options.journal ?? createJournal({ log: this.log, outage }),
+      hasBegun,
       clusterId: CLUSTER_ID,
       timeline: 1,
       clock: this.clock,
       entropy: { bytes: (count) => new Uint8Array(count).fill(++nonces) },
-      observer: { ...SILENT, roleChanged: ({ to }) => roles.push(to) },
+      observer: {
+        ...SILENT,
+        roleChanged: ({ to }) => roles.push(to),
+        journalAway: (error) => told.push(error?.code ?? 'back'),
+      },
       intakeBounds: { commandsMax: 1000, bytesMax: 64 * 1024 * 1024 },
       groupCommitMs: 1,
       release: 'test',
@@ -104,7 +120,18 @@ export class Cluster implements AsyncDisposable {
       },
       onHalted: (error) => halts.push(error),
     });
-    const made = { id, node, leadership, peers, coordinator, halts, roles, isDead: false };
+    const made = {
+      id,
+      node,
+      leadership,
+      peers,
+      coordinator,
+      halts,
+      roles,
+      told,
+      log,
+      isDead: false,
+    };
     this.nodes.set(id, made);
     await peers.open();
     return made;
@@ -114,6 +141,13 @@ export class Cluster implements AsyncDisposable {
     const made = await this.begin(id, options);
     await made.node.start();
     return made;
+  }
+
+  /** That node's way to the engine, over its restarts; that of all is `log.outage`. */
+  outageOf(id: string): Outage {
+    const outage = this.#outages.get(id) ?? new Outage();
+    this.#outages.set(id, outage);
+    return outage;
   }
 
   alive(): ClusterNode[] {

@@ -81,6 +81,7 @@ export const SILENT: EngineObserver = {
   appended: () => {},
   applied: () => {},
   impeded: () => {},
+  journalAway: () => {},
   replayed: () => {},
 };
 

@@ -18,6 +18,7 @@ const SILENT: EngineObserver = {
   appended: () => {},
   applied: () => {},
   impeded: () => {},
+  journalAway: () => {},
   replayed: () => {},
 };
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OperationalError } from '../../base/errors.ts';
 import type { Engine, NodeRole } from '../../engine/contract.ts';
 import { Readiness } from '../readiness.ts';
 import { FakeCluster, peerState } from '../testing/fake-cluster.ts';
@@ -79,10 +80,22 @@ test('that failover is off is said and takes nobody out of service', async () =>
   assert.equal(status, 200);
   assert.equal(body.ready, true);
   const oks = body.checks.map(({ ok }: { ok: boolean }) => ok);
-  assert.deepEqual(oks, [true, true, true, false]);
-  const failover = body.checks[3];
+  assert.deepEqual(oks, [true, true, true, true, false]);
+  const failover = body.checks[4];
   assert.deepEqual([failover.name, failover.required], ['failover', false]);
   assert.match(failover.detail, /new disks/);
+});
+
+test('a node whose journal is away is not ready, and says since when and why', async () => {
+  await using node = standby();
+  const error = new OperationalError('JOURNAL_UNAVAILABLE', { detail: 'No server answers.' });
+  node.engine.journal = { error, awaySeconds: 2.25, awaySecondsTotal: 9, outages: 2 };
+  node.engine.impediment = error.code;
+  const { status, body } = await probe(node, '/readyz');
+  assert.equal(status, 503);
+  const journal = body.checks.find(({ name }: { name: string }) => name === 'journal');
+  assert.equal(journal.ok, false);
+  assert.equal(journal.detail, 'The journal is away for 2.3 s: No server answers.');
 });
 
 test('a standby whose leader takes no payments stays ready, and says so', async () => {

@@ -14,6 +14,7 @@ import type {
   ReadWish,
   SubmitResult,
   Waiter,
+  JournalFigures,
 } from '../../engine/contract.ts';
 import { type HttpServer, type HttpServerOptions, createHttpServer } from '../server.ts';
 
@@ -38,6 +39,12 @@ export class FakeEngine implements Engine {
   role: NodeRole = 'leading';
   epoch = 1;
   impediment: OperationalCode | undefined = undefined;
+  journal: JournalFigures = {
+    error: undefined,
+    awaySeconds: 0,
+    awaySecondsTotal: 0,
+    outages: 0,
+  };
   /** Thrown by the next submits while it is set. */
   failure: Error | undefined = undefined;
   /** true = commands are carried out, but nobody hears of it. */
@@ -100,6 +107,7 @@ export class FakeEngine implements Engine {
       queuedCommands: 0,
       queuedBytes: 0,
       impediment: this.impediment,
+      journal: this.journal,
       tornBytesCut: 0,
     };
   }

@@ -4,8 +4,9 @@
 import type { Command } from 'commander';
 import { readCheckpointKey } from '../../config/checkpoint-key.ts';
 import type { JsonObject } from '../../client/wire.ts';
-import { NODE_OPTION, connect, dataFolder, nodeFolder } from '../connection.ts';
+import { NODE_OPTION, connect, nodeFolder } from '../connection.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { journalSettings } from '../journal-source.ts';
 import { Output } from '../output.ts';
 import type { Run } from '../run.ts';
 
@@ -61,7 +62,7 @@ export function addCheckpointCommands(program: Command, run: Run): void {
         const { verifyCheckpoints } = await import('../checkpoint-verify.ts');
         return verifyCheckpoints({
           output: new Output(io, options),
-          folder: dataFolder(io, options),
+          journal: journalSettings(io, options),
           nodeFolder: nodeFolder(io, options),
           key: readCheckpointKey(io.environment['HOLDFAST_CHECKPOINT_KEY_FILE'] ?? ''),
           againstJournal: options.againstJournal === true,

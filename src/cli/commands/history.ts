@@ -3,16 +3,19 @@
 import type { Command } from 'commander';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SETTINGS } from '../../config/config.ts';
 import type { HistorySurvey } from '../../main.ts';
-import { NODE_OPTION, dataFolder, nodeFolder } from '../connection.ts';
+import { NODE_OPTION, nodeFolder } from '../connection.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { CliFailure } from '../failure.ts';
+import { CliFailure, usageFailure } from '../failure.ts';
 import { requireJournal } from '../journal-folder.ts';
+import { isInFiles, journalSettings } from '../journal-source.ts';
 import { Output } from '../output.ts';
 import type { Run } from '../run.ts';
 
 type OfNode = { readonly node?: string };
+
+const NEEDS_NODE =
+  'With a journal on an engine each node has a history of its own: name it with --node.';
 
 const MONEY = 'No payment and no balance depends on it; nothing was changed.';
 
@@ -34,14 +37,11 @@ export function addHistoryCommands(program: Command, run: Run): void {
     .option(...NODE_OPTION)
     .action(
       run<OfNode>(async ({ io, options }) => {
-        const folder = dataFolder(io, options);
-        await requireJournal(join(folder, 'journal'));
+        const journal = journalSettings(io, options);
+        if (isInFiles(journal)) await requireJournal(journal.journalFolder);
+        else if (options.node === undefined) throw usageFailure(NEEDS_NODE);
         const { remakeHistory } = await import('../../main.ts');
-        const survey = await remakeHistory({
-          dataFolder: folder,
-          nodeFolder: nodeFolder(io, options),
-          directories: io.environment[SETTINGS.journalDirectories.env] ?? '',
-        });
+        const survey = await remakeHistory({ nodeFolder: nodeFolder(io, options), journal });
         return show(survey, new Output(io, options));
       }),
     );

@@ -1,11 +1,13 @@
-// `holdfast journal show|verify|directories`: offline, on the data folder; nothing of it is
-// changed.
+// `holdfast journal show|verify|directories`: without a node, on the data folder or on the engine
+// that HOLDFAST_JOURNAL names; nothing of it is changed.
 
 import type { Command } from 'commander';
-import { join, resolve } from 'node:path';
-import { SETTINGS, pathsOf } from '../../config/config.ts';
-import { dataFolder } from '../connection.ts';
+import { resolve } from 'node:path';
+import { pathsOf } from '../../config/config.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { CliFailure } from '../failure.ts';
 import { readNumber } from '../inputs.ts';
+import { isInFiles, journalSettings, journalSource } from '../journal-source.ts';
 import { Output } from '../output.ts';
 import type { Run } from '../run.ts';
 
@@ -25,8 +27,8 @@ export function addJournalCommands(program: Command, run: Run): void {
         const from = readNumber('--from', options.from, POSITION_RANGE);
         const limit = readNumber('--limit', options.limit, POSITION_RANGE);
         const { showJournal } = await import('../journal-show.ts');
-        const directory = join(dataFolder(io, options), 'journal');
-        return showJournal({ output: new Output(io, options), directory, from, limit });
+        const source = await journalSource(journalSettings(io, options));
+        return showJournal({ output: new Output(io, options), source, from, limit });
       }),
     );
   group
@@ -35,8 +37,8 @@ export function addJournalCommands(program: Command, run: Run): void {
     .action(
       run<object>(async ({ io, options }) => {
         const { verifyJournal } = await import('../journal-verify.ts');
-        const directory = join(dataFolder(io, options), 'journal');
-        return verifyJournal({ output: new Output(io, options), directory });
+        const source = await journalSource(journalSettings(io, options));
+        return verifyJournal({ output: new Output(io, options), source });
       }),
     );
   group
@@ -45,10 +47,25 @@ export function addJournalCommands(program: Command, run: Run): void {
     .action(
       run<object>(async ({ io, options }) => {
         const { showDirectories } = await import('../journal-directories.ts');
-        const first = join(dataFolder(io, options), 'journal');
-        const others = pathsOf(io.environment[SETTINGS.journalDirectories.env] ?? '');
-        const directories = [first, ...others].map((path) => resolve(path));
-        return showDirectories({ output: new Output(io, options), directories });
+        const settings = journalSettings(io, options);
+        if (!isInFiles(settings)) throw hasNoDirectories(settings.journal);
+        const { journalFolder, journalDirectories } = settings;
+        const directories = [journalFolder, ...pathsOf(journalDirectories)];
+        return showDirectories({
+          output: new Output(io, options),
+          directories: directories.map((path) => resolve(path)),
+        });
       }),
     );
+}
+
+function hasNoDirectories(place: string): CliFailure {
+  return new CliFailure({
+    exitCode: ExitCode.usage,
+    code: 'journal_not_in_files',
+    message: `The journal is on an engine (${place}) and has no directories.`,
+    money: 'Nothing was read or changed.',
+    action:
+      "Its members are the engine's: ask its own tools. `holdfast journal verify` checks what they hold.",
+  });
 }

@@ -11,6 +11,8 @@ type UpOptions = {
   readonly peerPort?: string;
   readonly node?: string;
   readonly nodes?: string;
+  readonly journal?: string;
+  readonly journalPasswordFile?: string;
   readonly supervised?: boolean;
 };
 
@@ -37,12 +39,19 @@ export function addUpCommand(program: Command, run: Run): void {
       '--peer-port <number>',
       'port of the channel between nodes; 0 = any free one (HOLDFAST_PEER_PORT; 7402)',
     )
+    .option('--journal <place>', 'where the journal is (HOLDFAST_JOURNAL; file)')
+    .option(
+      '--journal-password-file <file>',
+      "with the password of the journal's engine (HOLDFAST_JOURNAL_PASSWORD_FILE)",
+    )
     .addOption(new Option('--supervised', 'end with standard input').hideHelp())
     .addHelpText('after', MORE)
     .action(
       run<UpOptions>(async ({ io, options }) => {
-        const { data, host, port, binaryPort, peerPort, node, nodes, json = false } = options;
-        const settings = { dataFolder: data, host, port, binaryPort, peerPort, node };
+        const { data: dataFolder, host, port, binaryPort, peerPort, node } = options;
+        const { journal, journalPasswordFile, nodes, json = false } = options;
+        const ports = { port, binaryPort, peerPort };
+        const settings = { dataFolder, host, ...ports, node, journal, journalPasswordFile };
         const supervised = options.supervised === true;
         if (nodes === undefined) {
           const { up } = await import('../../main.ts');

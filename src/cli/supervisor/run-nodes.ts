@@ -68,7 +68,8 @@ function nodeCount(text: string): number {
 
 /** What is of one node only cannot be said for several. */
 function checkedConfig(io: Io, settings: RunNodes['settings']): Config {
-  const config = loadConfig(settings, io.environment);
+  // Each of them has a name, which a journal on an engine asks for.
+  const config = loadConfig({ ...settings, node: nameOf(0) }, io.environment);
   const { node, binaryPort, peerPort } = settings;
   const { HOLDFAST_NODE, HOLDFAST_BINARY_PORT, HOLDFAST_PEER_PORT } = io.environment;
   const flags = [node, binaryPort, peerPort, io.environment['HOLDFAST_PEER_ADDRESS']];
@@ -87,13 +88,20 @@ function portsOf(count: number, base: number): Map<string, NodePorts> {
   for (let index = 0; index < count; index++) {
     const port = base + PORTS_STEP * index;
     const ports = { port, binary: port + 1, peer: port + 2 };
-    nodes.set(`node-${index + 1}`, base === 0 ? { port: 0, binary: 0, peer: 0 } : ports);
+    nodes.set(nameOf(index), base === 0 ? { port: 0, binary: 0, peer: 0 } : ports);
   }
   return nodes;
 }
 
+function nameOf(index: number): string {
+  return `node-${index + 1}`;
+}
+
+/** What stands in the environment they have from it. */
 function parametersOf(config: Config, { port, binary, peer }: NodePorts): string[] {
-  const place = ['--data', config.dataFolder, '--host', config.host];
+  const place = ['--data', config.dataFolder, '--host', config.host, '--journal', config.journal];
+  const { journalPasswordFile } = config;
+  if (journalPasswordFile !== '') place.push('--journal-password-file', journalPasswordFile);
   const ports = ['--port', port, '--binary-port', binary, '--peer-port', peer];
   return [...place, ...ports.map(String)];
 }

@@ -70,9 +70,10 @@ export class Candidacy {
   }
 
   #call(call: Call): Call {
-    this.#parts.own.called();
+    const { own, log } = this.#parts;
+    own.called();
     this.#told = '';
-    this.#parts.log('info', 'leadership', `This node tries to lead: ${call.reason}`);
+    if (own.failedFor === '') log('info', 'leadership', `This node tries to lead: ${call.reason}`);
     return call;
   }
 
@@ -99,6 +100,7 @@ export class Candidacy {
     const { pausing, coordinator, own } = this.#parts;
     // It may be building its books anew: until it could come, all others would wait for it.
     if (own.role !== 'following') return `It is ${own.role}.`;
+    if (own.heldBack !== undefined) return own.heldBack;
     if (pausing.isPaused) return 'Failover is paused.';
     if (!coordinator.health().connected) return 'The coordinator is not connected.';
     return this.#parts.clockFault();

@@ -18,6 +18,10 @@ export class Own {
   /** Called, and neither won nor given up since. */
   #calledMs: number | undefined;
   #word: { readonly to: string; readonly untilMs: number } | undefined;
+  /** Why it could not lead, by the engine's word; undefined = it could. */
+  heldBack: string | undefined;
+  /** Why its last attempt failed, since nobody has led: attempts that repeat are told once. */
+  failedFor = '';
   /** Not to be called before this time of the monotonic clock. */
   notBeforeMs = 0;
   readonly #trail: { fromPosition: number; readonly configuration: string }[] = [];

@@ -15,12 +15,13 @@ import type {
 } from '../../ports/journal.ts';
 import { type AppendFailure, MemoryLog } from './memory-log.ts';
 import type { MemoryJournalOptions } from './options.ts';
+import type { Outage } from './outage.ts';
 
 const BATCH_ENTRIES_MAX = 256;
 const OFFSET_PATTERN = /^m([0-9]{1,15})$/;
 
 export function createJournal(options: MemoryJournalOptions = {}): Journal {
-  return new MemoryJournal(options.log ?? new MemoryLog());
+  return new MemoryJournal(options.log ?? new MemoryLog(), options.outage);
 }
 
 type State = 'closed' | 'reading' | 'writing' | 'full' | 'broken' | 'failed';
@@ -31,17 +32,23 @@ class MemoryJournal implements Journal {
   #state: State = 'closed';
   #positionWritten = 0;
   #inFlight = Promise.resolve<unknown>(undefined);
+  readonly #outages: readonly Outage[];
+  /** Appends that wait for the end of an outage give up when the driver is closed. */
+  #closing = Promise.withResolvers<'closed'>();
 
-  constructor(log: MemoryLog) {
+  constructor(log: MemoryLog, own: Outage | undefined) {
     this.#log = log;
+    this.#outages = own === undefined ? [log.outage] : [log.outage, own];
   }
 
-  open(options: JournalOpenOptions): Promise<JournalOpening> {
+  async open(options: JournalOpenOptions): Promise<JournalOpening> {
     options.signal.throwIfAborted();
+    this.#throwIfAway(options.mode);
+    this.#closing = Promise.withResolvers();
     if (options.from !== undefined) this.#indexOf(options.from);
     this.#state = options.mode === 'write' ? 'writing' : 'reading';
     this.#positionWritten = this.#log.bounds().last;
-    return Promise.resolve({ bounds: this.#log.bounds(), tornBytes: 0, notes: [] });
+    return { bounds: this.#log.bounds(), tornBytes: 0, notes: [] };
   }
 
   append(entry: Entry): Promise<EngineOffset> {
@@ -50,14 +57,34 @@ class MemoryJournal implements Journal {
       this.#state = 'writing';
     }
     if (this.#state !== 'writing') return Promise.reject(this.#refusal());
-    const written = this.#log.append(entry);
     const earlier = this.#inFlight;
+    const outage = this.#outages.find(({ isOn }) => isOn);
+    if (outage?.appends === 'wait') {
+      const appended = this.#whenOver(entry, outage, earlier);
+      this.#inFlight = appended.catch(() => undefined);
+      return appended;
+    }
+    if (outage?.appends === 'unanswered') this.#log.write(entry);
+    const written = outage === undefined ? this.#log.append(entry) : 'unknown';
     const appended =
       typeof written === 'string'
         ? this.#fail(entry, written, earlier)
         : this.#settle(entry, written, earlier);
     this.#inFlight = appended.catch(() => undefined);
     return appended;
+  }
+
+  /** It reaches the log when the outage is over; who closes before does not know. */
+  async #whenOver(entry: Entry, outage: Outage, earlier: Promise<unknown>): Promise<EngineOffset> {
+    const end = await Promise.race([outage.untilOver, this.#closing.promise]);
+    await earlier;
+    if (end === 'closed' || this.#state !== 'writing') {
+      this.#state = 'broken';
+      throw unknown(entry);
+    }
+    const written = this.#log.append(entry);
+    if (typeof written === 'string') return await this.#fail(entry, written, earlier);
+    return await this.#settle(entry, written, earlier);
   }
 
   /** From here on nothing is tried any more, whatever is still in flight. */
@@ -101,6 +128,7 @@ class MemoryJournal implements Journal {
     const { from, follow, signal } = options;
     let next = from === null ? this.#log.first : this.#indexOf(from);
     while (!signal.aborted && this.#state !== 'closed') {
+      this.#throwIfAway('read');
       const batch: StoredEntry[] = [];
       while (next < this.#log.end && batch.length < BATCH_ENTRIES_MAX) {
         batch.push({ entry: this.#entryAt(next), offset: `m${next}` });
@@ -111,7 +139,21 @@ class MemoryJournal implements Journal {
         continue;
       }
       if (!follow) return;
-      await this.#log.waitFor(next, signal);
+      await this.#untilMore(next, signal);
+    }
+  }
+
+  async #untilMore(next: number, signal: AbortSignal): Promise<void> {
+    const begun = new AbortController();
+    const ends = this.#outages.map((outage) => outage.onBegin(() => begun.abort()));
+    await this.#log.waitFor(next, AbortSignal.any([signal, begun.signal]));
+    for (const end of ends) end();
+  }
+
+  #throwIfAway(mode: 'write' | 'read'): void {
+    for (const outage of this.#outages) {
+      const refusal = outage.refusal(mode);
+      if (refusal !== undefined) throw refusal;
     }
   }
 
@@ -128,6 +170,7 @@ class MemoryJournal implements Journal {
   async *readDiscarded(): AsyncIterable<readonly StoredEntry[]> {}
 
   async close(): Promise<void> {
+    this.#closing.resolve('closed');
     await this.#inFlight;
     this.#state = 'closed';
     this.#log.wakeReaders();

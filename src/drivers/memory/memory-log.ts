@@ -6,6 +6,7 @@
 import { assert } from '../../base/assert.ts';
 import { type Entry, equalBytes } from '../../base/entry.ts';
 import type { JournalBounds } from '../../ports/journal.ts';
+import { Outage } from './outage.ts';
 
 /** What happens to one append that reaches the log. */
 export type AppendPlan =
@@ -17,6 +18,8 @@ export type AppendPlan =
 export type AppendFailure = AppendPlan['kind'];
 
 export class MemoryLog {
+  /** Hook: the engine is away, for all drivers of this log. */
+  readonly outage = new Outage();
   readonly #records: Entry[] = [];
   /** Index of the first record that has not been discarded. */
   #first = 0;

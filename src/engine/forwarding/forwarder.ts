@@ -37,7 +37,12 @@ const PAUSE_MS_MIN = 5;
 const PAUSE_MS_MAX = 200;
 
 /** The leader's word for the caller. Everything else says that it does not lead (any more). */
-const FOR_CALLERS: ReadonlySet<string> = new Set(['OVERLOADED', 'JOURNAL_FULL', 'CLOCK_JUMPED']);
+const FOR_CALLERS: ReadonlySet<string> = new Set([
+  'OVERLOADED',
+  'JOURNAL_FULL',
+  'JOURNAL_UNAVAILABLE',
+  'CLOCK_JUMPED',
+]);
 
 /** Said before anything was queued or numbered: it did not happen there. */
 const NOT_BEGUN: ReadonlySet<string> = new Set(['NOT_READY', 'SHUTTING_DOWN']);

@@ -15,13 +15,16 @@ import {
 import { OperationalError } from '../../base/errors.ts';
 import { ENTRY_HEADER_BYTES } from '../../base/limits.ts';
 import type { Entropy } from '../../ports/entropy.ts';
-import type { EngineOffset, Journal, StoredEntry } from '../../ports/journal.ts';
+import type { EngineOffset, Journal, ReadOptions, StoredEntry } from '../../ports/journal.ts';
 import type { ReaderRule } from '../../recovery/reader-rule.ts';
 import { type Replica, sha256 } from '../../recovery/replica.ts';
 import type { ClockGuard } from '../clock-guard.ts';
 import { earliestNextNs } from '../sequencer.ts';
 
 const REASON_CHARACTERS_MAX = 400;
+
+/** An acknowledged entry that cannot be read for longer has not become part of the log. */
+const READ_BACK_MS_MAX = 3000;
 
 export type CandidateOptions = {
   readonly journal: Journal;
@@ -93,24 +96,44 @@ function paddedJson(value: { readonly [name: string]: string }): Uint8Array {
   return padded;
 }
 
+/**
+ * An engine may let an entry be read a moment after it has acknowledged it: who comes to the end
+ * without having met the opening, or another one in its place, waits there for one of them.
+ */
 async function readBack(options: CandidateOptions, opening: Entry): Promise<StoredEntry> {
-  const { journal, rule, last, offset, signal } = options;
-  for await (const batch of journal.read({ from: offset, follow: false, signal })) {
+  const { signal } = options;
+  const now = await findOpening(options, opening, { follow: false, signal });
+  if (now !== undefined) return now;
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(READ_BACK_MS_MAX)]);
+  const soon = await findOpening(options, opening, { follow: true, signal: patience });
+  if (soon !== undefined) return soon;
+  signal.throwIfAborted();
+  throw new OperationalError('JOURNAL_UNKNOWN_OUTCOME', {
+    detail: `The opening of epoch ${opening.epoch} was acknowledged but cannot be read back.`,
+    wayOut: 'Nothing was answered. Start the node again.',
+  });
+}
+
+/** Undefined = the reading ended before: nothing has been accepted behind the own head. */
+async function findOpening(
+  { journal, rule, last, offset }: CandidateOptions,
+  opening: Entry,
+  how: Pick<ReadOptions, 'follow' | 'signal'>,
+): Promise<StoredEntry | undefined> {
+  for await (const batch of journal.read({ from: offset, ...how })) {
     for (const stored of batch) {
       if (last !== undefined && stored.offset === offset) {
         assert(equalBytes(stored.entry.digest, last.digest), 'the head is what was applied');
         continue;
       }
+      // What is void now was void when it was read before: nothing has been accepted since.
       if (rule.decide(stored).kind === 'void') continue;
       if (equalBytes(stored.entry.digest, opening.digest)) return stored;
       throw new OperationalError('JOURNAL_FENCED', {
-        detail: `Another candidate has opened epoch ${stored.entry.epoch} at position ${stored.entry.position}.`,
+        detail: `Position ${stored.entry.position} was taken by another writer, of epoch ${stored.entry.epoch}.`,
         wayOut: 'This node does not lead; start it again and it will follow or try anew.',
       });
     }
   }
-  throw new OperationalError('JOURNAL_UNKNOWN_OUTCOME', {
-    detail: `The opening of epoch ${opening.epoch} was acknowledged but cannot be read back.`,
-    wayOut: 'Nothing was answered. Start the node again.',
-  });
+  return undefined;
 }

@@ -1,6 +1,7 @@
 // Three nodes over one log, the real leadership, and chance: leaders are killed, frozen and thawed,
-// hand over and are deposed while commands with ids are submitted everywhere. Whatever happens,
-// what was acknowledged is there once, and all books end alike.
+// hand over and are deposed, the engine of the journal goes and comes back, while commands with ids
+// are submitted everywhere. Whatever happens, what was acknowledged is there once, and all books
+// end alike.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,6 +10,7 @@ import { Prng } from '../../base/prng.ts';
 import type { Transfer } from '../../base/transfer-record.ts';
 import { findAccount, findTransfer } from '../../domain/queries.ts';
 import { CREATED, REFUSAL } from '../../domain/refusals.ts';
+import type { Outage } from '../../drivers/memory/outage.ts';
 import { Cluster, type ClusterNode } from '../../../test/support/cluster-rig.ts';
 import {
   BOB,
@@ -23,6 +25,7 @@ import { until } from '../../../test/support/until.ts';
 const NAMES = ['one', 'two', 'three'];
 const ACTS = 8;
 const ACT_MS = 60;
+const OUTAGE_MS_MAX = 400;
 
 /** Submits until it is told to stop; a command whose fate is unknown is sent again elsewhere. */
 class Payer {
@@ -63,7 +66,7 @@ class Payer {
 async function disturb(cluster: Cluster, prng: Prng): Promise<void> {
   const leader = cluster.leader();
   if (leader === undefined) return;
-  const act = prng.below(4);
+  const act = prng.below(6);
   if (act === 0) {
     cluster.kill(leader);
     await cluster.untilLed();
@@ -73,12 +76,24 @@ async function disturb(cluster: Cluster, prng: Prng): Promise<void> {
     await leader.node.cluster!.switchover(target, FOREVER).catch(() => undefined);
   } else if (act === 2) {
     await freezeAndThaw(cluster, leader);
+  } else if (act === 3) {
+    await loseEngine(cluster.log.outage, prng);
+  } else if (act === 4) {
+    await loseEngine(cluster.outageOf(leader.id), prng);
   } else {
     const [standby] = cluster.standbys();
     if (standby === undefined) return;
     cluster.kill(standby);
     await cluster.start(standby.id);
   }
+}
+
+/** For everybody, or for one node: with appends that wait, get lost, or are written unanswered. */
+async function loseEngine(outage: Outage, prng: Prng): Promise<void> {
+  const appends = (['wait', 'unknown', 'unanswered'] as const)[prng.below(3)]!;
+  outage.begin({ appends, isReadable: prng.below(4) === 0 });
+  await pause(prng.below(OUTAGE_MS_MAX));
+  outage.end();
 }
 
 /** It hears nobody and nothing of it is heard: another one opens an epoch over its head. */
@@ -92,7 +107,7 @@ async function freezeAndThaw(cluster: Cluster, leader: ClusterNode): Promise<voi
   cluster.hub.thaw(leader.id);
 }
 
-for (const seed of [1, 2, 3]) {
+for (const seed of [1, 2, 3, 4, 5]) {
   test(`nothing is lost or doubled, whoever leads (seed ${seed})`, async () => {
     await using cluster = new Cluster();
     await openBooks((await cluster.start('one')).node);

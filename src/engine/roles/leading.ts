@@ -212,9 +212,14 @@ export class Leading {
     return this.#inFlight.length < APPENDS_IN_FLIGHT_MAX && intake.bytes >= ENTRY_BYTES_MAX / 2;
   }
 
-  /** Whoever waits for a barrier gets a bare tick where nothing else is to be numbered. */
+  /**
+   * Whoever waits for a barrier gets a bare tick where nothing else is to be numbered: one at a
+   * time, which all who ask meanwhile share the next of. So reading writes an entry for each round
+   * trip to the journal at most, however many read.
+   */
   #mayBar(): boolean {
     if (this.#barriers.length === 0 || this.#stopped || this.#suspended) return false;
+    if (this.#inFlight.some(({ barriers }) => barriers.length > 0)) return false;
     return this.#inFlight.length < APPENDS_IN_FLIGHT_MAX;
   }
 

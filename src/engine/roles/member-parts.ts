@@ -9,6 +9,7 @@ import { type AppliedHead, appliedHeadOf } from '../applied-head.ts';
 import { ClockGuard } from '../clock-guard.ts';
 import { ConfigurationDigest } from '../configuration-digest.ts';
 import { Forwarder } from '../forwarding/forwarder.ts';
+import { GrowingPause } from '../growing-pause.ts';
 import type { ClusterOptions } from '../node-options.ts';
 import { PositionWaits } from '../position-waits.ts';
 import type { AppliedEntry } from '../publisher.ts';
@@ -19,6 +20,10 @@ import type { Following } from './following.ts';
 
 /** While somebody else takes them too, the leader takes so many times fewer checkpoints. */
 const LEADER_SLOWNESS = 4;
+
+/** After an attempt to lead that found the engine of the journal away, before the next one. */
+const ATTEMPT_MS_MIN = 50;
+const ATTEMPT_MS_MAX = 1000;
 
 export class MemberParts {
   readonly stations: Stations;
@@ -32,6 +37,13 @@ export class MemberParts {
   /** The last applied entry; undefined = the books are empty. */
   head: AppliedHead | undefined;
   following: Following | undefined;
+  /** It follows, or waits for the engine of the journal with its books: it does not try to lead. */
+  isStandingBy = false;
+  /** It has led, or followed with all of its books, since its process started. */
+  hasServed = false;
+  readonly #attemptPause = new GrowingPause(ATTEMPT_MS_MIN, ATTEMPT_MS_MAX);
+  /** The journal took no epoch of this node just now: others try, or nobody for a moment. */
+  #isPausing = false;
   /** The head of the oldest checkpoint here. */
   neededFrom = 0;
   /** After each applied entry. */
@@ -57,6 +69,7 @@ export class MemberParts {
       onTrouble: () => undefined,
     });
     stations.onRole = () => this.reports.now();
+    stations.onPresence = () => this.reports.now();
     stations.publisher.subscribe((applied) => this.#applied(applied));
   }
 
@@ -82,7 +95,9 @@ export class MemberParts {
   lookForLeader(): void {
     const { stations, cluster, forwarder } = this;
     const leader = cluster.leadership.leader();
-    forwarder.toward(leader?.id);
+    if (leader !== undefined) this.journalIsWritten();
+    // Whoever cannot read the journal would not hear what became of them: they wait here.
+    forwarder.toward(stations.presence.isReadable ? leader?.id : undefined);
     if (stations.role !== 'following') return;
     stations.because(this.followingReason());
     if (leader === undefined || stations.impediment === undefined) return;
@@ -90,7 +105,36 @@ export class MemberParts {
     stations.intake.open();
   }
 
+  /** Whether it can be read may have changed. */
+  presenceChanged(): void {
+    const { presence } = this.stations;
+    if (this.isStandingBy) this.lookForLeader();
+    const why = presence.isReadable ? undefined : 'The journal cannot be read here.';
+    const pausing = this.#isPausing ? 'The journal took no epoch of it just now.' : undefined;
+    this.cluster.leadership.holdBack(why ?? pausing);
+  }
+
+  /** An attempt to lead found the engine away: the next one waits, longer each time. */
+  journalWasAway(error: OperationalError): void {
+    const { options, ending, presence } = this.stations;
+    presence.cannotWrite(error);
+    this.#isPausing = true;
+    this.presenceChanged();
+    void this.#attemptPause.wait(options.clock, ending.signal).then(() => {
+      this.#isPausing = false;
+      this.presenceChanged();
+    });
+  }
+
+  /** Somebody leads, here or elsewhere. */
+  journalIsWritten(): void {
+    this.stations.presence.canWrite();
+    this.#attemptPause.reset();
+  }
+
   followingReason(): string {
+    const { presence } = this.stations;
+    if (!presence.isReadable) return `The journal cannot be read: ${presence.error?.detail}`;
     const leader = this.cluster.leadership.leader();
     if (leader !== undefined) return `It follows node ${leader.id}, epoch ${leader.epoch}.`;
     return 'No leader is heard.';

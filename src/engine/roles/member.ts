@@ -13,7 +13,7 @@ import { ROOM_LOOK_MS } from './alone.ts';
 import { answerPeers } from './answering.ts';
 import { drainMember } from './draining.ts';
 import { MemberParts } from './member-parts.ts';
-import { StandingBy } from './standing-by.ts';
+import { StandingBy, isAway } from './standing-by.ts';
 import { type TakenOver, takeOver } from './taking-over.ts';
 import { type TermEnd, TermOfOffice } from './term-of-office.ts';
 
@@ -22,10 +22,21 @@ const ATTEMPT_LOST: ReadonlySet<string> = new Set([
   'JOURNAL_LOCKED',
   'JOURNAL_FENCED',
   'JOURNAL_UNKNOWN_OUTCOME',
+  'JOURNAL_CLOSED',
   'JOURNAL_DIVERGED',
   'JOURNAL_FULL',
   'CLOCK_JUMPED',
 ]);
+
+/** The engine is away, or went while it was asked. */
+const UNANSWERED: ReadonlySet<string> = new Set([
+  'JOURNAL_UNAVAILABLE',
+  'JOURNAL_UNSAFE',
+  'JOURNAL_UNKNOWN_OUTCOME',
+]);
+
+/** The same text each time, so that the log tells it once. */
+const AWAY_REASON = 'It could not lead: the engine of the journal takes no epoch.';
 
 /** Before a node that is stopping is called again. */
 const DECLINED_MS = 200;
@@ -125,10 +136,21 @@ export class Member implements NodeLife {
       if (end.kind === 'stopped') return;
       // At once: as long as it is called leading the others wait for it, whatever its disk does.
       if (stations.role === 'leading') stations.become('following', end.reason);
-      await stations.journal.close();
-      await cluster.leadership.resigned(end.reason);
+      await this.#resign(end.reason);
       await this.#standingBy.reopen();
     }
+  }
+
+  /**
+   * A lock has to be free before another one is called. Where appends are compared or read back the
+   * next leader needs not wait for an engine that does not answer this node.
+   */
+  async #resign(reason: string): Promise<void> {
+    const { stations, cluster } = this.#parts;
+    const { journal } = stations;
+    const closed = journal.close();
+    if (journal.guarantees.exclusive) await closed;
+    await Promise.all([closed, cluster.leadership.resigned(reason)]);
   }
 
   /** One that is stopping leads no more, though it follows to answer what it holds. */
@@ -159,10 +181,12 @@ export class Member implements NodeLife {
         onApplied: publish,
       });
     } catch (error) {
-      if (!isOperationalError(error) || !ATTEMPT_LOST.has(error.code)) throw error;
+      if (!isOperationalError(error) || !this.#isLost(error)) throw error;
       stations.ending.signal.throwIfAborted();
       await stations.journal.close();
-      const why = `It could not lead: ${error.message}`;
+      const isUnanswered = UNANSWERED.has(error.code);
+      const why = isUnanswered ? AWAY_REASON : `It could not lead: ${error.message}`;
+      if (isUnanswered) this.#parts.journalWasAway(error);
       if (error.code === 'JOURNAL_FULL') {
         await this.#standingBy.reopen();
         await this.#waitForRoom(error);
@@ -173,6 +197,13 @@ export class Member implements NodeLife {
       }
       return undefined;
     }
+  }
+
+  #isLost(error: OperationalError): boolean {
+    const { stations, hasServed } = this.#parts;
+    // The lock of an exclusive journal that has failed ends with its process.
+    const isFailed = error.code === 'JOURNAL_FAILED' && !stations.journal.guarantees.exclusive;
+    return isFailed || ATTEMPT_LOST.has(error.code) || isAway(error, hasServed);
   }
 
   /** It can be read meanwhile; whoever is called next finds the same disk. */
@@ -188,7 +219,8 @@ export class Member implements NodeLife {
     const term = new TermOfOffice(this.#parts, taken, call);
     this.#term = term;
     cluster.leadership.won(taken.opened.entry.epoch);
-    this.#ready.resolve();
+    this.#parts.journalIsWritten();
+    this.#isReady();
     try {
       return await term.untilEnd;
     } finally {
@@ -202,14 +234,14 @@ export class Member implements NodeLife {
   }
 
   #heard(): void {
-    const { following, clockGuard } = this.#parts;
+    const { following, clockGuard, isStandingBy } = this.#parts;
     clockGuard.look();
     if (this.#term !== undefined) {
       this.#term.look();
       return;
     }
-    if (following === undefined) return;
-    following.look();
+    if (!isStandingBy) return;
+    following?.look();
     this.#parts.lookForLeader();
     this.#parts.compareConfiguration();
     this.#lookIfReady();
@@ -219,6 +251,11 @@ export class Member implements NodeLife {
     const { stations, cluster } = this.#parts;
     const leader = cluster.leadership.leader();
     if (stations.role !== 'following' || leader === undefined) return;
-    if (stations.replica.position >= leader.durable) this.#ready.resolve();
+    if (stations.replica.position >= leader.durable) this.#isReady();
+  }
+
+  #isReady(): void {
+    this.#parts.hasServed = true;
+    this.#ready.resolve();
   }
 }

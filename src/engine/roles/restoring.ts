@@ -7,7 +7,12 @@ import { isOperationalError } from '../../base/errors.ts';
 import { assertBooksBalanceFully, createState } from '../../domain/domain.ts';
 import type { NodeHistory } from '../../history/contract.ts';
 import type { CheckpointStore } from '../../ports/checkpoint-store.ts';
-import type { EngineOffset, Journal } from '../../ports/journal.ts';
+import type {
+  EngineOffset,
+  Journal,
+  JournalOpenOptions,
+  JournalOpening,
+} from '../../ports/journal.ts';
 import type { Manifest, ReadManifest } from '../../recovery/checkpoint-codec.ts';
 import {
   type OwnHistory,
@@ -26,6 +31,8 @@ export type RestoreOptions = {
   readonly onCommand: CommandListener | undefined;
   /** Fed by the replica; a replay is not faster than it. */
   readonly derived: Pick<NodeHistory, 'hasRoom' | 'untilRoom' | 'doubt'>;
+  /** Opens the journal in place of `journal.open`: may wait for its engine. */
+  readonly openJournal?: (options: JournalOpenOptions) => Promise<JournalOpening>;
   /** `read` beside a leader: what another node is writing is not touched. */
   readonly mode: 'read' | 'write';
   /** So many of the newest checkpoints are not used: they may have been taken after a fault. */
@@ -159,11 +166,8 @@ async function replay(
 ): Promise<Restored | 'fetched' | 'moved-on'> {
   const { journal, mode, onProgress, derived, signal } = options;
   const { replica, rule, from, manifest } = beginning;
-  const { tornBytes, bounds } = await journal.open({
-    mode,
-    ...(from === null ? {} : { from }),
-    signal,
-  });
+  const open = options.openJournal ?? ((how: JournalOpenOptions) => journal.open(how));
+  const { tornBytes, bounds } = await open({ mode, ...(from === null ? {} : { from }), signal });
   try {
     await options.onOwned();
     if (from === null && bounds.first > 1 && (await options.fetchCheckpoint?.()) === true) {

@@ -12,12 +12,18 @@ import type { TakenOver } from './taking-over.ts';
 const LOOK_MS = 100;
 
 /**
- * Without an append that succeeds for so long, while a standby is well, a leader gives up. Where
- * all nodes of the machine write to one disk the next one would wait as well: there only what is
- * stuck, and not what is slow, is worth ending a process for.
+ * Without an append that succeeds for so long, while a standby is well, a leader gives up. An
+ * engine that fails over is away for all nodes alike, and a driver that waits for it keeps the
+ * outcome certain: there another leader would wait as well, and this one's appends would be in
+ * doubt. So it is longer than most failovers take, and shorter than a driver waits (ADR 0013).
+ * Where all nodes of the machine write to one disk, only what is stuck, and not what is slow, is
+ * worth ending a process for.
  */
-const STALLED_MS_MAX = 500;
+const STALLED_MS_MAX = 2000;
 const STALLED_SHARED_MS_MAX = 5000;
+
+/** Then people are told that the journal does not answer, and so is who gives up waiting. */
+const STALL_TOLD_MS = 1000;
 
 /** A wrong clock keeps all payments waiting: after so long another node may have a better one. */
 const CLOCK_MS_MAX = 1000;
@@ -31,7 +37,20 @@ const STEPS_DOWN: ReadonlySet<string> = new Set([
   'JOURNAL_UNKNOWN_OUTCOME',
   'JOURNAL_DIVERGED',
   'JOURNAL_CLOSED',
+  'JOURNAL_UNAVAILABLE',
+  'JOURNAL_UNSAFE',
 ]);
+
+/** Of these: it is the engine that did not answer. */
+const UNANSWERED: ReadonlySet<string> = new Set([
+  'JOURNAL_UNKNOWN_OUTCOME',
+  'JOURNAL_UNAVAILABLE',
+  'JOURNAL_UNSAFE',
+  'JOURNAL_FAILED',
+]);
+
+/** A standby that says so would wait for the engine as well. */
+const NO_BETTER: ReadonlySet<string> = new Set(['JOURNAL_UNAVAILABLE', 'JOURNAL_UNSAFE']);
 
 export type TermEnd =
   | { readonly kind: 'stopped' }
@@ -107,6 +126,7 @@ export class TermOfOffice {
     }
     const { exclusive } = stations.journal.guarantees;
     const stalledMs = this.#leading.stalledMs;
+    this.#tellStall(stalledMs);
     const isStalled = stalledMs > (exclusive ? STALLED_SHARED_MS_MAX : STALLED_MS_MAX);
     if (isStalled && this.#hasStandby()) {
       const detail = `No append has succeeded for ${Math.round(stalledMs)} ms, and a standby is well.`;
@@ -115,6 +135,16 @@ export class TermOfOffice {
     }
     this.#tellImpediment();
     this.#lookAtClock();
+  }
+
+  #tellStall(stalledMs: number): void {
+    const { presence, journal } = this.#parts.stations;
+    if (stalledMs <= STALL_TOLD_MS || journal.guarantees.exclusive) {
+      presence.canWrite();
+      return;
+    }
+    const detail = `No append has been answered for ${(stalledMs / 1000).toFixed(1)} s.`;
+    presence.cannotWrite(new OperationalError('JOURNAL_UNAVAILABLE', { detail }));
   }
 
   /** On a full disk nothing is applied, and so nothing else makes this node speak of itself. */
@@ -138,7 +168,9 @@ export class TermOfOffice {
   #hasStandby(): boolean {
     const { peers, leadership } = this.#parts.cluster;
     if (leadership.view().pause.isPaused) return false;
-    return peers.peers().some(({ isLinked, state }) => isLinked && state?.role === 'following');
+    return peers.peers().some(({ isLinked, state }) => {
+      return isLinked && state?.role === 'following' && !NO_BETTER.has(state.impediment);
+    });
   }
 
   #failed(error: unknown): void {
@@ -148,6 +180,7 @@ export class TermOfOffice {
       const { exclusive } = stations.journal.guarantees;
       if (STEPS_DOWN.has(error.code) || (error.code === 'JOURNAL_FAILED' && !exclusive)) {
         this.#lose(error.message);
+        if (UNANSWERED.has(error.code)) stations.presence.cannotWrite(error);
         return;
       }
     }

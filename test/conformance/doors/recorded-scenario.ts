@@ -86,6 +86,7 @@ export class StampedEngine implements Engine {
       queuedCommands: 0,
       queuedBytes: 0,
       impediment: undefined,
+      journal: { error: undefined, awaySeconds: 0, awaySecondsTotal: 0, outages: 0 },
       tornBytesCut: 0,
     };
   }
