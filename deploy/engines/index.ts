@@ -3,6 +3,7 @@
 import type { Engine } from './engine.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
+  postgres: async () => (await import('./postgres.ts')).postgres,
   zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
 };
 
