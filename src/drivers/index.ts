@@ -32,8 +32,10 @@ export const JOURNAL_DRIVERS: JournalDrivers = {
 
 type EngineJournal = () => Promise<(options: EngineJournalOptions) => Journal>;
 
-/** Journals on engines, by the engine's name in the setting (config/journal-place.ts). */
-export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {};
+/** Journals on replicated engines, by the name in the setting (config/journal-place.ts). */
+export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {
+  postgres: async () => (await import('./postgres/driver.ts')).createJournal,
+};
 
 /** Options by driver name. */
 export type CheckpointDriverOptions = {

@@ -25,7 +25,8 @@ const MAY_IMPORT: { readonly [part: string]: readonly string[] } = {
   client: ['base'],
   cli: ['base', 'config', 'client', 'recovery', 'domain', 'ports', 'drivers/file', 'main'],
   drivers: ['base', 'ports', 'drivers/*'],
-  'drivers/*': ['base', 'ports'],
+  // The common file of all drivers of engines (drivers/engine-options.ts).
+  'drivers/*': ['base', 'ports', 'drivers'],
   examples: ['base', 'client', 'bin'],
   deploy: ['base'],
 };
