@@ -124,7 +124,7 @@ async function checkReach(folder: string): Promise<void> {
 }
 
 /** The folder and all in it, so that the server may write there. */
-async function giveTo(folder: string, user: User): Promise<void> {
+export async function giveTo(folder: string, user: User): Promise<void> {
   await chown(folder, user.uid, user.gid);
   for (const item of await readdir(folder, { withFileTypes: true, recursive: true })) {
     await chown(join(item.parentPath, item.name), user.uid, user.gid);

@@ -32,8 +32,9 @@ export const JOURNAL_DRIVERS: JournalDrivers = {
 
 type EngineJournal = () => Promise<(options: EngineJournalOptions) => Journal>;
 
-/** Journals on replicated engines, by the name in the setting (config/journal-place.ts). */
+/** Journals on engines, by the engine's name in the setting (config/journal-place.ts). */
 export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {
+  mysql: async () => (await import('./mysql/driver.ts')).createJournal,
   postgres: async () => (await import('./postgres/driver.ts')).createJournal,
 };
 
