@@ -3,6 +3,7 @@
 import type { Engine } from './engine.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
+  kafka: async () => (await import('./kafka.ts')).kafka,
   zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
 };
 
