@@ -3,6 +3,8 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from './engine.ts';
+import { haveJars, installJars } from './jars.ts';
+import { installPackages } from './packages.ts';
 import {
   type Place,
   type PlaceNetwork,
@@ -41,6 +43,12 @@ export type EngineStatus = {
   readonly servers: readonly ServerStatus[];
 };
 
+/** Installs what is not there yet: packages as root, jars as whoever asks. */
+export async function installEngine(engine: Engine): Promise<void> {
+  if ((await engine.missing()).length > 0) await installPackages(engine.packages);
+  if (engine.jars !== undefined) await installJars(engine.jars);
+}
+
 /** `portFirst` 0 = free ports. Returns when clients can use it. */
 export async function engineUp(
   engine: Engine,
@@ -48,7 +56,7 @@ export async function engineUp(
   portFirst: number,
   network?: PlaceNetwork,
 ): Promise<Place> {
-  const missing = await engine.missing();
+  const missing = await missingOf(engine);
   if (missing.length > 0) {
     throw new EngineProblem(
       `${engine.name} is not installed (${missing.join(', ')}): ` +
@@ -83,6 +91,13 @@ async function untilUsable(engine: Engine, place: Place): Promise<void> {
   }
 }
 
+async function missingOf(engine: Engine): Promise<readonly string[]> {
+  const { jars } = engine;
+  const missing = [...(await engine.missing())];
+  if (jars !== undefined && !(await haveJars(jars))) missing.push(`the jars ${jars.name}`);
+  return missing;
+}
+
 /** The data stays. */
 export async function engineDown(engine: Engine, folder: string): Promise<void> {
   const place = await findPlace(folder);
@@ -102,7 +117,7 @@ export async function engineDown(engine: Engine, folder: string): Promise<void> 
 }
 
 export async function engineStatus(engine: Engine, folder: string): Promise<EngineStatus> {
-  const isInstalled = (await engine.missing()).length === 0;
+  const isInstalled = (await missingOf(engine)).length === 0;
   const place = await findPlace(folder);
   if (place === undefined) {
     return { engine: engine.name, folder, isInstalled, isUp: false, servers: [] };

@@ -2,6 +2,7 @@
 // machine; the parts that are the same for all (folders, ports, processes, packages, output) stand
 // beside this file, and one file for each engine knows how that engine is set up and asked.
 
+import type { JarSet } from './jars.ts';
 import type { Place } from './place.ts';
 import type { ServerCommand } from './servers.ts';
 
@@ -9,13 +10,15 @@ export type Engine = {
   readonly name: string;
   /** Debian packages that hold its programs. */
   readonly packages: readonly string[];
+  /** What Debian does not have, from Maven. */
+  readonly jars?: JarSet;
   /** Names of its servers, in the order of their start. */
   readonly servers: readonly string[];
   /** Names of the ports that each server listens on; the first is for clients. */
   readonly ports: readonly string[];
   /** First port of an `up` that names none. */
   readonly portDefault: number;
-  /** Programs and files that are not on this machine. */
+  /** Programs and files of its packages that are not on this machine. */
   missing(): Promise<readonly string[]>;
   /** Writes configuration and data folder of a server, where they are not there yet; idempotent. */
   prepare(place: Place, server: string): Promise<void>;

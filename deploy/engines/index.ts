@@ -3,6 +3,7 @@
 import type { Engine } from './engine.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
+  kafka: async () => (await import('./kafka.ts')).kafka,
   mysql: async () => (await import('./mysql.ts')).mysql,
   patroni: async () => (await import('./patroni.ts')).patroni,
   postgres: async () => (await import('./postgres.ts')).postgres,

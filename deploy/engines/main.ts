@@ -4,15 +4,14 @@
 
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type EngineStatus, engineDown, engineStatus, engineUp } from './control.ts';
+import { type EngineStatus, engineDown, engineStatus, engineUp, installEngine } from './control.ts';
 import type { Engine } from './engine.ts';
 import { ENGINE_NAMES, engineNamed } from './index.ts';
-import { installPackages } from './packages.ts';
 import { EngineProblem } from './problem.ts';
 
 const USAGE = `npm run engines -- install|up|down|status [NAME...] [--dir DIR] [--port N] [--json]
 
-  install   installs what the engine needs (as root, from the machine's packages)
+  install   installs what the engine needs (packages as root, jars by Maven)
   up        starts its servers, and returns when clients can use them
   down      stops them; their data stays
   status    says how they are; exit status 1 when one is not up
@@ -67,7 +66,7 @@ async function act(verb: string, engine: Engine, { dir, port }: Options): Promis
   const folder = join(dir, engine.name);
   switch (verb) {
     case 'install':
-      if ((await engine.missing()).length > 0) await installPackages(engine.packages);
+      await installEngine(engine);
       return;
     case 'up':
       await engineUp(engine, folder, port ?? engine.portDefault);

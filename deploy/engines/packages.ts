@@ -34,7 +34,7 @@ export async function installPackages(packages: readonly string[]): Promise<void
   await run('apt-get', ['install', '-y', '--no-install-recommends', ...packages]);
 }
 
-async function run(program: string, parameters: readonly string[]): Promise<void> {
+export async function run(program: string, parameters: readonly string[]): Promise<void> {
   const child = spawn(program, parameters, {
     // Their talk is for people: standard output may be JSON.
     stdio: ['ignore', 2, 2],

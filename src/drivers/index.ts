@@ -34,6 +34,7 @@ type EngineJournal = () => Promise<(options: EngineJournalOptions) => Journal>;
 
 /** Journals on engines, by the engine's name in the setting (config/journal-place.ts). */
 export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {
+  kafka: async () => (await import('./kafka/driver.ts')).createJournal,
   mysql: async () => (await import('./mysql/driver.ts')).createJournal,
   postgres: async () => (await import('./postgres/driver.ts')).createJournal,
 };

@@ -24,10 +24,11 @@ export class TcpProxy implements AsyncDisposable {
     this.#server = createServer((outer) => this.#accept(outer, target));
   }
 
-  static async start(target: number): Promise<TcpProxy> {
+  /** `port` 0 = a free one. */
+  static async start(target: number, port = 0): Promise<TcpProxy> {
     const proxy = new TcpProxy(target);
     await new Promise<void>((resolve, reject) => {
-      proxy.#server.once('error', reject).listen(0, '127.0.0.1', resolve);
+      proxy.#server.once('error', reject).listen(port, '127.0.0.1', resolve);
     });
     return proxy;
   }

@@ -46,7 +46,10 @@ export type JournalUnderTest =
       readonly fencing: 'reader';
       readonly secondWriter: 'admitted';
       /** A record of a deposed writer reaches the log now. */
-      sendLate(entry: Entry): void;
-      /** The next `count` appends reach the log in reverse order. */
-      reorderNext(count: number): void;
+      sendLate(entry: Entry): void | Promise<void>;
+      /**
+       * The next `count` appends reach the log in reverse order; absent where the engine keeps the
+       * order of one writer by construction.
+       */
+      reorderNext?(count: number): void;
     });
