@@ -3,6 +3,7 @@
 import type { Engine } from './engine.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
+  rabbitmq: async () => (await import('./rabbitmq.ts')).rabbitmq,
   zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
 };
 

@@ -32,8 +32,10 @@ export const JOURNAL_DRIVERS: JournalDrivers = {
 
 type EngineJournal = () => Promise<(options: EngineJournalOptions) => Journal>;
 
-/** Journals on replicated engines, by the engine's name in the setting (config/journal-place.ts). */
-export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {};
+/** Journals on replicated engines, by the name in the setting (config/journal-place.ts). */
+export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {
+  rabbitmq: async () => (await import('./rabbitmq/driver.ts')).createJournal,
+};
 
 /** Options by driver name. */
 export type CheckpointDriverOptions = {

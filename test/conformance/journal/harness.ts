@@ -28,8 +28,10 @@ type UnderTestCommon = {
   fillUpOnce(): void | Promise<void>;
   /** Units (segments, streams, partitions' files) that the journal now has. */
   unitNames(): Promise<readonly string[]>;
-  /** Units grow with `unitBytes` and each epoch has its own. */
+  /** Units grow with `unitBytes`, and each epoch has its own where `unitsOf` does not deny it. */
   readonly hasUnits: boolean;
+  /** `size`: an epoch goes on in the unit of the one before. */
+  readonly unitsOf?: 'size' | 'size-and-epoch';
   dispose(): Promise<void>;
 };
 
@@ -46,7 +48,7 @@ export type JournalUnderTest =
       readonly fencing: 'reader';
       readonly secondWriter: 'admitted';
       /** A record of a deposed writer reaches the log now. */
-      sendLate(entry: Entry): void;
+      sendLate(entry: Entry): void | Promise<void>;
       /** The next `count` appends reach the log in reverse order. */
       reorderNext(count: number): void;
     });

@@ -187,7 +187,7 @@ function unknownConformance(harness: JournalHarness): void {
 /** A record that no reader may believe: refused natively, or in the log and then voided. */
 async function appendStray(under: JournalUnderTest, journal: Journal, stray: Entry): Promise<void> {
   if (under.fencing === 'reader') {
-    under.sendLate(stray);
+    await under.sendLate(stray);
     return;
   }
   await assert.rejects(journal.append(stray), hasCode('JOURNAL_FENCED'));
