@@ -7,6 +7,7 @@ const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
   mysql: async () => (await import('./mysql.ts')).mysql,
   patroni: async () => (await import('./patroni.ts')).patroni,
   postgres: async () => (await import('./postgres.ts')).postgres,
+  rabbitmq: async () => (await import('./rabbitmq.ts')).rabbitmq,
   zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
 };
 

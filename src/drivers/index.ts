@@ -37,6 +37,7 @@ export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {
   kafka: async () => (await import('./kafka/driver.ts')).createJournal,
   mysql: async () => (await import('./mysql/driver.ts')).createJournal,
   postgres: async () => (await import('./postgres/driver.ts')).createJournal,
+  rabbitmq: async () => (await import('./rabbitmq/driver.ts')).createJournal,
 };
 
 /** Options by driver name. */

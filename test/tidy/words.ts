@@ -106,7 +106,7 @@ const FOREIGN_OPTIONS = new Set([
 ]);
 
 /** Calls whose options are other people's, up to the option: `new DatabaseSync(path, { timeout`. */
-const FOREIGN_CALL = /\bnew DatabaseSync\([^)]*\{\s*$/;
+const FOREIGN_CALL = /\b(?:new DatabaseSync|await connect)\([^)]*\{\s*$/;
 
 /** setTimeout and clearTimeout are the platform's. */
 const PLATFORM_NAMES = new Set(['setTimeout', 'clearTimeout']);

@@ -28,8 +28,10 @@ type UnderTestCommon = {
   fillUpOnce(): void | Promise<void>;
   /** Units (segments, streams, partitions' files) that the journal now has. */
   unitNames(): Promise<readonly string[]>;
-  /** Units grow with `unitBytes` and each epoch has its own. */
+  /** Units grow with `unitBytes`, and each epoch has its own where `unitsOf` does not deny it. */
   readonly hasUnits: boolean;
+  /** `size`: an epoch goes on in the unit of the one before. */
+  readonly unitsOf?: 'size' | 'size-and-epoch';
   dispose(): Promise<void>;
 };
 

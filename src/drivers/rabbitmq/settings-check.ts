@@ -1,0 +1,169 @@
+// What can be seen of the engine's settings through AMQP. Retention by policy, unclean partition
+// handling and what the brokers' disks do cannot: README.md says how to look.
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { OperationalError } from '../../base/errors.ts';
+import { ENTRY_BYTES_MAX } from '../../base/limits.ts';
+import type { EngineHost } from '../engine-options.ts';
+import type { Brokers } from './connection.ts';
+import { StreamConsumer } from './consumer.ts';
+import { BrokerFailure, failureOf, unavailable } from './failures.ts';
+import type { CheckName, RabbitSettings } from './options.ts';
+import { type Publisher, STREAM_ARGUMENTS } from './publisher.ts';
+
+const PROBE_MS_MAX = 1000;
+const ARGUMENTS_MAX = 8;
+const LOOK_MS = 50;
+
+/** "inequivalent arg 'x-max-age' for queue ...: received none but current is the value '1h' ..." */
+const DIFFERENCE =
+  /inequivalent arg '(?<name>[^']+)' .*current is (?:none|(?:the value )?'(?<value>[^']*)'(?: of type '(?<type>[a-z]+)')?)/s;
+
+export type Finding = { readonly check: CheckName; readonly text: string };
+
+/** Throws JOURNAL_UNSAFE for what is not waived, and logs the rest. */
+export function judge(findings: readonly Finding[], settings: RabbitSettings): void {
+  const wrong = findings.filter(({ check }) => !settings.waived.has(check));
+  for (const { check, text } of findings) {
+    if (settings.waived.has(check)) settings.log('warning', `Waived (${check}): ${text}`);
+  }
+  if (wrong.length === 0) return;
+  const names = [...new Set(wrong.map(({ check }) => check))].join(', ');
+  throw new OperationalError('JOURNAL_UNSAFE', {
+    detail: wrong.map(({ check, text }) => `${check}: ${text}`).join(' '),
+    wayOut: `Mend it, or, if that may be lost, waive the check by its name (${names}).`,
+  });
+}
+
+/** How a stream that is there differs from one that this driver makes. */
+export async function streamFindings(publisher: Publisher, stream: string): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const declared: Record<string, unknown> = { ...STREAM_ARGUMENTS };
+  // The broker names one difference at a time: with that one admitted it names the next.
+  for (let count = 0; count < ARGUMENTS_MAX; count++) {
+    const refusal = await refusalOf(publisher, stream, declared);
+    if (refusal === undefined) return findings;
+    const { name = '', value, type } = DIFFERENCE.exec(refusal)?.groups ?? {};
+    if (name === '') throw new BrokerFailure('lost', refusal);
+    findings.push(findingOf(stream, name, value));
+    if (name === 'x-queue-type') return findings;
+    if (value === undefined) delete declared[name];
+    else declared[name] = type === 'longstr' ? value : Number(value);
+  }
+  return findings;
+}
+
+async function refusalOf(
+  publisher: Publisher,
+  stream: string,
+  declared: Readonly<Record<string, unknown>>,
+): Promise<string | undefined> {
+  try {
+    await publisher.onChannel((channel) =>
+      channel.assertQueue(stream, { durable: true, arguments: declared }),
+    );
+    return undefined;
+  } catch (error) {
+    const { message } = failureOf(error);
+    if (!message.includes('inequivalent arg')) throw error;
+    return message;
+  }
+}
+
+function findingOf(stream: string, name: string, value: string | undefined): Finding {
+  const has = value === undefined ? 'has none' : `is ${value}`;
+  if (name === 'x-queue-type') {
+    return { check: 'stream', text: `${stream} is no stream; x-queue-type must be stream.` };
+  }
+  if (name === 'x-initial-cluster-size') {
+    return { check: 'replicas', text: `${name} of ${stream} ${has}, and must be 3.` };
+  }
+  return {
+    check: 'retention',
+    text: `${name} of ${stream} ${has}: the engine drops entries by itself. There must be none.`,
+  };
+}
+
+/** Whether the brokers take the largest entry; nothing is stored for it. */
+export async function sizeFindings(publisher: Publisher): Promise<Finding[]> {
+  try {
+    await publisher.onChannel(async (channel) => {
+      // To nowhere: it is measured and dropped. The answer behind it says that it was taken.
+      channel.publish('', 'holdfast.nowhere', Buffer.alloc(ENTRY_BYTES_MAX));
+      await channel.prefetch(1);
+    });
+    return [];
+  } catch (error) {
+    const { message } = failureOf(error);
+    if (!/larger than|too large|max size/i.test(message)) throw error;
+    const text = `max_message_size is below ${ENTRY_BYTES_MAX}, the largest entry (${message}).`;
+    return [{ check: 'message-size', text }];
+  }
+}
+
+/** Whether the host's own broker holds a replica of the stream. */
+export type Presence = 'replica' | 'none' | 'unreachable';
+
+export async function presenceAt(
+  brokers: Brokers,
+  host: EngineHost,
+  stream: string,
+): Promise<Presence> {
+  try {
+    const connection = await brokers.connectTo(host);
+    try {
+      const boundMs = PROBE_MS_MAX;
+      const consumer = await StreamConsumer.open(connection, stream, 'last', {
+        boundMs,
+        prefetch: 1,
+      });
+      consumer.close();
+      return 'replica';
+    } finally {
+      connection.destroy();
+    }
+  } catch (error) {
+    const failure = failureOf(error);
+    return failure instanceof BrokerFailure && failure.kind !== 'lost' ? 'none' : 'unreachable';
+  }
+}
+
+/** Brokers that answer and hold no replica of the root stream, also not after a while. */
+export async function rootFindings(brokers: Brokers): Promise<Finding[]> {
+  const { hosts, name, times } = brokers.settings;
+  const deadlineMs = performance.now() + times.openMs;
+  const findings = hosts.map(async (host): Promise<Finding[]> => {
+    while ((await presenceAt(brokers, host, name)) === 'none') {
+      // A replica needs a moment to start.
+      if (performance.now() < deadlineMs) {
+        await pause(LOOK_MS);
+        continue;
+      }
+      const text = `${host.host}:${host.port} holds no replica of ${name}: it is of another cluster, or this one has fewer than 3 brokers.`;
+      return [{ check: 'replicas', text }];
+    }
+    return [];
+  });
+  return (await Promise.all(findings)).flat();
+}
+
+/**
+ * A stream that is made while a broker is down never gets a replica there by itself, and the root
+ * stream stays for ever: it is made only while all brokers answer. JOURNAL_UNAVAILABLE.
+ */
+export async function assertAllReachable(brokers: Brokers): Promise<void> {
+  const { hosts, name, waived } = brokers.settings;
+  if (waived.has('replicas')) return;
+  await Promise.all(
+    hosts.map(async (host) => {
+      try {
+        (await brokers.connectTo(host)).destroy();
+      } catch (error) {
+        throw unavailable(
+          `The new journal ${name} is made only while all brokers answer, and ${host.host}:${host.port} does not.`,
+          error,
+        );
+      }
+    }),
+  );
+}
