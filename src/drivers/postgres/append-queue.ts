@@ -82,6 +82,7 @@ export class AppendQueue {
     await this.#running;
     clearTimeout(timer);
     this.#broken ??= closed('The journal is closed.');
+    await session.end(closeMs);
   }
 
   /** Never rejects. */
