@@ -126,6 +126,7 @@ export interface Journal {
    */
   read(options: ReadOptions): AsyncIterable<readonly StoredEntry[]>;
 
+  /** As far as they are known: a status asks before the journal is open and while it is closed. */
   bounds(): JournalBounds;
 
   /**

@@ -7,11 +7,12 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { DemoCluster, type DemoNode } from '../../examples/demo/cluster.ts';
+import type { DemoCluster, DemoNode } from '../../examples/demo/cluster.ts';
 import { isClean, runDemo } from '../../examples/demo/run.ts';
 import { Screen } from '../../examples/demo/screen.ts';
 import { runSeen } from '../../src/cli/testing/run.ts';
 import { type Client, createClient } from '../../src/client/http-client.ts';
+import { clusterOn } from '../support/cluster-on.ts';
 import { SpawnedNode } from '../support/spawned-node.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { PAYEE, openAccounts, payment, received } from '../support/two-accounts.ts';
@@ -20,7 +21,7 @@ import { until } from '../support/until.ts';
 const FRUGAL = { HOLDFAST_MEMORY_AHEAD: 'none' };
 
 function started(folder: string): DemoCluster {
-  return new DemoCluster({ folder, nodes: 3, settings: FRUGAL, onEvent: () => undefined });
+  return clusterOn(folder, { place: 'file' });
 }
 
 /** Knows this node only. */

@@ -141,6 +141,9 @@ function pausedReason(pause: Pause, leader: string | undefined): string {
     : `Failover is paused since ${since}${why}: a lost leader is not replaced ${way}.`;
 }
 
+/** What a standby says that has lost the engine of the journal; another one may not have. */
+const AWAY: ReadonlySet<string> = new Set(['JOURNAL_UNAVAILABLE', 'JOURNAL_UNSAFE']);
+
 /** Why this member could not take over now; undefined = it could. */
 function weakness(parts: ViewParts, member: ClusterMember): string | undefined {
   const { hearing, peers, own } = parts;
@@ -153,6 +156,7 @@ function weakness(parts: ViewParts, member: ClusterMember): string | undefined {
   if (state === undefined || state.role !== 'following') {
     return `${id} is ${state?.role ?? 'starting'}`;
   }
+  if (AWAY.has(state.impediment)) return `${id} does not reach the journal`;
   if (!member.isMember) return `${id} is no member by the coordinator's word`;
   if (Math.abs(clockDifferenceMs) > CLOCK_DIFFERENCE_MS_MAX) {
     return `the clock of ${id} differs by ${Math.round(clockDifferenceMs)} ms`;

@@ -69,6 +69,20 @@ for (const appends of ['unknown', 'wait'] as const) {
   });
 }
 
+test('a node that is the only one of its cluster opens a new epoch by itself', async () => {
+  await using cluster = new Cluster();
+  const one = await cluster.start('one');
+  await openBooks(one.node);
+  cluster.log.outage.begin({ appends: 'unanswered' });
+  const held = one.node.submit(now(), FOREVER);
+  await until(() => one.node.status().role === 'following', 'it to lead no more');
+  await untilAllSay([one], 'JOURNAL_UNAVAILABLE');
+  cluster.log.outage.end();
+  assert.deepEqual(codesOf([await held]), [REFUSAL.exists], 'it had been written');
+  assert.equal(received(one), 5n);
+  assert.deepEqual(one.halts, []);
+});
+
 test('who gives up waiting hears whether it may have happened', async () => {
   await using cluster = new Cluster();
   const [one, two] = await three(cluster);
@@ -186,35 +200,45 @@ test('a leader that alone has lost the engine makes room for one that has not', 
   const two = await cluster.start('two');
   await cluster.start('three');
   outage.begin({ appends: 'wait' });
-  const held = one.node.submit(now(), FOREVER);
+  const payment = now();
+  const doubtful = refusalOf(one.node.submit(payment, FOREVER));
   await until(() => cluster.leader() !== undefined && cluster.leader() !== one, 'another to lead');
   assert.deepEqual(codesOf([await two.node.submit(now(), FOREVER)]), [CREATED]);
-  // What it cannot read it cannot confirm: its own callers wait, and nothing of theirs is sent.
-  const unsent = await refusalOf(one.node.submit(now(), AbortSignal.timeout(50)));
-  assert.equal(unsent.code, 'JOURNAL_UNAVAILABLE');
+  // It cannot read what becomes of a payment: callers hear so at once, and go elsewhere.
+  assert.equal((await doubtful).code, 'OUTCOME_UNKNOWN');
+  assert.equal((await refusalOf(one.node.submit(now(), FOREVER))).code, 'JOURNAL_UNAVAILABLE');
+  assert.deepEqual(codesOf([await two.node.submit(payment, FOREVER)]), [CREATED]);
   assert.equal(one.node.status().role, 'following');
   outage.end();
-  assert.ok([CREATED, REFUSAL.exists].includes(codesOf([await held])[0] ?? -1));
+  await until(() => one.node.status().impediment === undefined, 'it to be back');
+  assert.deepEqual(codesOf([await one.node.submit(now(), FOREVER)]), [CREATED]);
   await cluster.untilLevel();
-  assert.equal(received(one), 10n);
+  assert.equal(received(one), 15n);
   assert.deepEqual(one.halts, []);
 });
 
 test('a standby that cannot reach the engine is not called, and does not take over', async () => {
   await using cluster = new Cluster();
-  const outage = cluster.outageOf('two');
+  const outage = cluster.outageOf('three');
   const one = await cluster.start('one');
   await openBooks(one.node);
-  const two = await cluster.start('two');
-  await cluster.start('three');
+  // By its name it would be called first.
+  const three = await cluster.start('three');
+  await cluster.start('two');
   outage.begin();
-  await until(() => two.node.status().impediment === 'JOURNAL_UNAVAILABLE', 'it to notice');
-  await assert.rejects(one.node.cluster!.switchover('two', FOREVER), /two/);
+  await until(() => three.node.status().impediment === 'JOURNAL_UNAVAILABLE', 'it to notice');
+  // What it sent it could not answer: it keeps it, and who gives up knows that nothing happened.
+  const kept = await refusalOf(three.node.submit(now(), AbortSignal.timeout(50)));
+  assert.equal(kept.code, 'JOURNAL_UNAVAILABLE');
+  assert.equal(received(one), 0n);
+  const failover = (): string => one.node.cluster!.view().failover.reason;
+  await until(() => failover() === 'two can take over.', 'the others to know');
+  await assert.rejects(one.node.cluster!.switchover('three', FOREVER), /three/);
   cluster.kill(one);
-  await until(() => cluster.leader()?.id === 'three', 'the third to lead');
-  assert.ok(!two.roles.includes('leading'));
+  await until(() => cluster.leader()?.id === 'two', 'the other to lead');
+  assert.ok(!three.log.some((line) => /tries to lead/.test(line)), three.log.join('\n'));
   outage.end();
-  assert.deepEqual(codesOf([await two.node.submit(now(), FOREVER)]), [CREATED]);
+  assert.deepEqual(codesOf([await three.node.submit(now(), FOREVER)]), [CREATED]);
 });
 
 test('an opening that can be read only a moment after its acknowledgement is waited for', async () => {

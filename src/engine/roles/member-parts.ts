@@ -2,7 +2,7 @@
 // the others and heard of them, and the forwarder that carries commands to the leader.
 
 import type { Entry } from '../../base/entry.ts';
-import { OperationalError } from '../../base/errors.ts';
+import { OPERATIONAL_ERRORS, OperationalError } from '../../base/errors.ts';
 import type { Outcome } from '../../domain/outcome.ts';
 import type { EngineOffset, StoredEntry } from '../../ports/journal.ts';
 import { type AppliedHead, appliedHeadOf } from '../applied-head.ts';
@@ -25,6 +25,9 @@ const LEADER_SLOWNESS = 4;
 const ATTEMPT_MS_MIN = 50;
 const ATTEMPT_MS_MAX = 1000;
 
+/** While another node leads and this one has not read the journal for so long, callers go there. */
+const TURNS_AWAY_SECONDS = 1;
+
 export class MemberParts {
   readonly stations: Stations;
   readonly cluster: ClusterOptions;
@@ -44,6 +47,8 @@ export class MemberParts {
   readonly #attemptPause = new GrowingPause(ATTEMPT_MS_MIN, ATTEMPT_MS_MAX);
   /** The journal took no epoch of this node just now: others try, or nobody for a moment. */
   #isPausing = false;
+  /** It alone has lost the engine: who asks here hears so at once, and can ask elsewhere. */
+  #turnsAway = false;
   /** The head of the oldest checkpoint here. */
   neededFrom = 0;
   /** After each applied entry. */
@@ -88,7 +93,8 @@ export class MemberParts {
       stations.become('following', this.followingReason());
     }
     this.lookForLeader();
-    if (stations.impediment === undefined && stations.role === 'following') stations.intake.open();
+    if (stations.impediment !== undefined || stations.role !== 'following') return;
+    if (!this.#turnsAway) stations.intake.open();
   }
 
   /** Whom this node follows may have changed. */
@@ -100,9 +106,29 @@ export class MemberParts {
     forwarder.toward(stations.presence.isReadable ? leader?.id : undefined);
     if (stations.role !== 'following') return;
     stations.because(this.followingReason());
+    this.#lookIfAlone(leader?.id);
     if (leader === undefined || stations.impediment === undefined) return;
     stations.unimpede();
     stations.intake.open();
+  }
+
+  /** Payments are taken elsewhere, and could not be answered here. */
+  #lookIfAlone(leaderId: string | undefined): void {
+    const { intake, presence } = this.stations;
+    const { error, awaySeconds } = presence.figures;
+    const state = leaderId === undefined ? undefined : this.cluster.peers.peer(leaderId)?.state;
+    const isAlone = !presence.isReadable && state?.impediment === '';
+    const turnsAway = isAlone && (this.#turnsAway || awaySeconds > TURNS_AWAY_SECONDS);
+    if (turnsAway === this.#turnsAway) return;
+    this.#turnsAway = turnsAway;
+    if (!turnsAway) {
+      if (this.stations.impediment === undefined) intake.open();
+      return;
+    }
+    const detail = `This node cannot read the journal, and ${leaderId} leads: ask there. ${OPERATIONAL_ERRORS.JOURNAL_UNAVAILABLE.text}`;
+    const refusal = new OperationalError('JOURNAL_UNAVAILABLE', { detail, cause: error });
+    intake.close(refusal);
+    intake.rejectAll(refusal);
   }
 
   /** Whether it can be read may have changed. */

@@ -112,6 +112,18 @@ function orderConformance(harness: JournalHarness): void {
     }));
 
   if (harness.neverFull === true) return;
+  void it('says its bounds to whoever asks, also before it is open and when it is closed', () =>
+    withJournal(harness, async (under, journal) => {
+      await journal.append(openingAfter(undefined, 'a'));
+      assert.deepEqual(journal.bounds(), { first: 1, last: 1 });
+      const other = under.attach();
+      assert.doesNotThrow(() => other.bounds());
+      await other.close();
+      assert.doesNotThrow(() => other.bounds());
+      await journal.close();
+      assert.doesNotThrow(() => journal.bounds());
+    }));
+
   void it('refuses for lack of room what it did not write, and takes it again later', () =>
     withJournal(harness, async (under, journal) => {
       const opening = openingAfter(undefined, 'a');
