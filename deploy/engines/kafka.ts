@@ -39,7 +39,7 @@ export const kafka: Engine = {
   jars: JARS,
   servers: SERVERS,
   ports: ['client', 'controller', 'inner', 'outer', 'secure'],
-  portDefault: 55_250,
+  portDefault: 25_250,
 
   async missing() {
     const missing: string[] = [];
@@ -149,6 +149,10 @@ const SILENCE = [
 ];
 
 const SMALL = [
+  // So that what was discarded soon stays so when all are killed; half a minute after the start,
+  // and then each minute, by default.
+  'log.initial.task.delay.ms=500',
+  'log.flush.start.offset.checkpoint.interval.ms=500',
   'num.network.threads=2',
   'num.io.threads=4',
   'num.replica.fetchers=1',

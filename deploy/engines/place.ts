@@ -16,6 +16,8 @@ export type Place = {
 export type PlaceNetwork = Readonly<
   Record<string, { readonly namespace: string; readonly address: string }>
 >;
+const PORT_MIN = 12_000;
+const PORT_MAX = 32_000;
 
 type Wanted = { readonly servers: readonly string[]; readonly ports: readonly string[] };
 
@@ -79,23 +81,35 @@ export async function makePlace(
   return { folder, ...kept };
 }
 
-/** Ports that nobody listened on a moment ago; all different. */
+/**
+ * Ports that nobody listened on a moment ago; all different. Below those that systems give to
+ * outgoing connections: one of these could hold the port of a server that was killed when it comes
+ * back.
+ */
 async function freePorts(count: number): Promise<number[]> {
+  const found: number[] = [];
   const servers: Server[] = [];
   try {
-    for (let index = 0; index < count; index++) {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject).listen(0, '127.0.0.1', resolve);
-      });
-      servers.push(server);
+    let port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+    for (let tries = PORT_MAX - PORT_MIN; found.length < count; tries--) {
+      if (tries === 0) throw new Error('There are not enough free ports.');
+      const server = await listenOn(port);
+      if (server !== undefined) {
+        servers.push(server);
+        found.push(port);
+      }
+      port = port + 1 < PORT_MAX ? port + 1 : PORT_MIN;
     }
-    return servers.map((server) => {
-      const address = server.address();
-      if (address === null || typeof address === 'string') throw new Error('No port was given.');
-      return address.port;
-    });
   } finally {
     await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   }
+  return found;
+}
+
+/** undefined when somebody else does. */
+async function listenOn(port: number): Promise<Server | undefined> {
+  const server = createServer();
+  return await new Promise((resolve) => {
+    server.once('error', () => resolve(undefined)).listen(port, '127.0.0.1', () => resolve(server));
+  });
 }

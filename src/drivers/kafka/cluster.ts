@@ -32,21 +32,103 @@ type Asked =
   | { readonly kind: 'missing' }
   | { readonly kind: 'leaderless' };
 
-/** Nobody said anything of use; tried again. */
+/** Nobody said anything of use in time; it may be tried again. */
 export class NoLeader extends Error {}
 
 /** Every broker that answered, and most did, knows no such topic. */
 export class TopicMissing extends Error {}
 
+/** What one search for the leader has heard. */
+class LeaderSearch {
+  readonly #found = Promise.withResolvers<Leader>();
+  readonly #end = new AbortController();
+  readonly #heard = new Map<string, Asked>();
+  readonly #failed = new Map<string, unknown>();
+  readonly #epochMin: number;
+
+  constructor(epochMin: number) {
+    this.#epochMin = epochMin;
+  }
+
+  get leader(): Promise<Leader> {
+    return this.#found.promise;
+  }
+
+  get ending(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  get isOver(): boolean {
+    return this.#end.signal.aborted;
+  }
+
+  heard(key: string, answer: Asked): void {
+    this.#heard.set(key, answer);
+    this.#failed.delete(key);
+  }
+
+  failed(key: string, error: unknown): void {
+    this.#failed.set(key, error);
+    this.#heard.delete(key);
+  }
+
+  /** `count`: of the brokers that are asked. */
+  look(count: number): void {
+    const leader = this.#leader();
+    if (leader !== undefined) {
+      this.#found.resolve(leader);
+      this.#end.abort();
+      return;
+    }
+    const answers = [...this.#heard.values()];
+    const isMissing = answers.every(({ kind }) => kind === 'missing');
+    const isComplete = answers.length + this.#failed.size === count;
+    if (!isMissing || !isComplete || 2 * answers.length <= count) return;
+    this.#found.reject(new TopicMissing());
+    this.#end.abort();
+  }
+
+  giveUp(): void {
+    const [reason] = this.#failed.values();
+    const why =
+      this.#heard.size === 0
+        ? `No broker answers (${causeOf(reason ?? 'all are silent')}).`
+        : 'The partition has no leader that answers.';
+    this.#found.reject(new NoLeader(why));
+    this.#end.abort();
+  }
+
+  /** Named by the newest answer, and he says so himself. */
+  #leader(): Leader | undefined {
+    let newest: Topology | undefined;
+    for (const asked of this.#heard.values()) {
+      if (asked.kind !== 'topology') continue;
+      if (newest === undefined || asked.topology.leaderEpoch > newest.leaderEpoch) {
+        newest = asked.topology;
+      }
+    }
+    if (newest === undefined || newest.leaderEpoch < this.#epochMin) return undefined;
+    const host = newest.brokers.get(newest.leaderId);
+    if (host === undefined) return undefined;
+    const own = this.#heard.get(keyOf(host));
+    if (own?.kind !== 'topology' || own.topology.leaderEpoch !== newest.leaderEpoch) {
+      return undefined;
+    }
+    return { ...own.topology, host };
+  }
+}
+
 export class Cluster {
   readonly settings: KafkaSettings;
   readonly #links = new Map<string, Link>();
+  /** With the epoch of the partition's leader. */
+  readonly #leaderLinks = new Map<Link, number>();
   readonly #pending = new Map<string, Promise<Asked>>();
   /** Whether the broker answered when it was asked last. */
   readonly #answered = new Map<string, boolean>();
   readonly #discovered = new Map<string, EngineHost>();
   #topology: Topology | undefined;
-  #isClosed = false;
+  readonly #ending = new AbortController();
 
   constructor(settings: KafkaSettings) {
     this.settings = settings;
@@ -64,28 +146,43 @@ export class Cluster {
     return host !== undefined && this.#answered.get(keyOf(host)) === true;
   }
 
-  /** The topic's leader, who has just answered. Rejects with NoLeader or TopicMissing. */
+  /**
+   * The topic's leader, who has just answered. All are asked, again and again, so that nobody waits
+   * for one that is frozen. Rejects with NoLeader after a while, or with TopicMissing.
+   */
   async findLeader(): Promise<Leader> {
-    const hosts = [...this.#discovered.values()];
-    const asked = hosts.map((host) => this.#ask(host));
-    const confirmed = asked.map(async (answer) => await this.#confirm(await answer));
+    const search = new LeaderSearch(this.#topology?.leaderEpoch ?? NO_EPOCH);
+    const { askMs, retryMs } = this.settings.times;
+    const late = setTimeout(() => search.giveUp(), askMs);
+    const closed = (): void => search.giveUp();
+    this.#ending.signal.addEventListener('abort', closed);
+    const polled = new Set<string>();
+    const poll = async (host: EngineHost): Promise<void> => {
+      while (!search.isOver) {
+        await this.#ask(host).then(
+          (answer) => search.heard(keyOf(host), answer),
+          (error: unknown) => search.failed(keyOf(host), error),
+        );
+        pollAll();
+        search.look(polled.size);
+        if (!search.isOver) await pause(retryMs, search.ending);
+      }
+    };
+    const pollAll = (): void => {
+      for (const [key, host] of this.#discovered) {
+        if (polled.has(key)) continue;
+        polled.add(key);
+        void poll(host);
+      }
+    };
     try {
-      return await Promise.any(confirmed);
-    } catch (error) {
-      if (!(error instanceof AggregateError)) throw error;
+      if (this.#ending.signal.aborted) search.giveUp();
+      else pollAll();
+      return await search.leader;
+    } finally {
+      clearTimeout(late);
+      this.#ending.signal.removeEventListener('abort', closed);
     }
-    const answers = await Promise.allSettled(asked);
-    const heard = answers.filter(({ status }) => status === 'fulfilled');
-    const isMissing = answers.every(
-      (answer) => answer.status === 'rejected' || answer.value.kind === 'missing',
-    );
-    if (isMissing && 2 * heard.length > answers.length) throw new TopicMissing();
-    const reasons = answers.flatMap((answer) =>
-      answer.status === 'rejected' ? [causeOf(answer.reason)] : [],
-    );
-    throw new NoLeader(
-      heard.length === 0 ? `No broker answers (${reasons[0]}).` : 'The topic has no leader now.',
-    );
   }
 
   /** As findLeader, until it succeeds or the time is over: then JOURNAL_UNAVAILABLE. */
@@ -163,7 +260,7 @@ export class Cluster {
     return replicas.size >= count && (await enough.promise);
   }
 
-  /** Asks all brokers, for `health`. Never rejects. */
+  /** Asks all brokers: for `health`, and to hear soon of a new leader. Never rejects. */
   async lookRound(): Promise<void> {
     await Promise.allSettled([...this.#discovered.values()].map((host) => this.#ask(host)));
   }
@@ -178,28 +275,27 @@ export class Cluster {
     return link;
   }
 
+  /** For appends or reading: ended as soon as it is known that somebody else leads. */
+  leaderLink(leader: Leader, answerMs: number, inFlightMax: number): Link {
+    const link = this.newLink(leader.host, answerMs, inFlightMax);
+    for (const known of this.#leaderLinks.keys()) {
+      if (known.hasEnded) this.#leaderLinks.delete(known);
+    }
+    this.#leaderLinks.set(link, leader.leaderEpoch);
+    return link;
+  }
+
   newLink(host: EngineHost, answerMs: number, inFlightMax: number): Link {
     const { times, security } = this.settings;
     const link = new Link(host, { connectMs: times.connectMs, answerMs, security, inFlightMax });
-    if (this.#isClosed) link.end();
+    if (this.#ending.signal.aborted) link.end();
     return link;
   }
 
   close(): void {
-    this.#isClosed = true;
+    this.#ending.abort();
     for (const link of this.#links.values()) link.end();
-  }
-
-  async #confirm(asked: Asked): Promise<Leader> {
-    if (asked.kind !== 'topology') throw new NoLeader();
-    const { topology } = asked;
-    if (topology.leaderEpoch < (this.#topology?.leaderEpoch ?? NO_EPOCH)) throw new NoLeader();
-    const host = topology.brokers.get(topology.leaderId);
-    if (host === undefined) throw new NoLeader();
-    const own = await this.#ask(host);
-    if (own.kind !== 'topology' || own.topology.leaderId !== topology.leaderId)
-      throw new NoLeader();
-    return { ...own.topology, host };
+    for (const link of this.#leaderLinks.keys()) link.end();
   }
 
   #replicaHosts(): EngineHost[] {

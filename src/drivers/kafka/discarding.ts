@@ -33,7 +33,7 @@ export class Discarding {
   async #deleteBefore({ offset }: PlaceInLog): Promise<void> {
     const { settings } = this.#cluster;
     const leader = await this.#cluster.untilLeader(settings.times.openMs, this.#signal);
-    const link = this.#cluster.newLink(leader.host, DELETE_MS_MAX + DELETE_GRACE_MS, 1);
+    const link = this.#cluster.leaderLink(leader, DELETE_MS_MAX + DELETE_GRACE_MS, 1);
     const stop = (): void => link.end();
     this.#signal.addEventListener('abort', stop, { once: true });
     try {

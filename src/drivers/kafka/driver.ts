@@ -26,7 +26,8 @@ import { ProducerIdentity } from './producer-identity.ts';
 import { Producer } from './producer.ts';
 import { checkTopic, findTopic, inSyncMin } from './topic.ts';
 
-const HEALTH_LOOK_MS = 2000;
+/** So soon it is heard that a frozen leader has been replaced. */
+const LOOK_MS = 250;
 
 export function createJournal(options: EngineJournalOptions): Journal {
   return new KafkaJournal(settingsOf(options));
@@ -72,7 +73,7 @@ class KafkaJournal implements Journal {
       const allocate = (): Promise<bigint> => cluster.newProducerId();
       const identity = new ProducerIdentity(allocate, chain);
       const producer = mode === 'write' ? new Producer(cluster, identity) : undefined;
-      const looking = setInterval(() => void cluster.lookRound(), HEALTH_LOOK_MS);
+      const looking = setInterval(() => void cluster.lookRound(), LOOK_MS);
       this.#opened = { cluster, chain, producer, ending, looking };
     } catch (error) {
       cluster.close();
@@ -181,12 +182,16 @@ class KafkaJournal implements Journal {
 
   #records(
     { cluster, producer, chain }: Opened,
-    reading: Omit<Parameters<typeof readLog>[0], 'cluster' | 'endMin' | 'onLogStart'>,
+    reading: Omit<
+      Parameters<typeof readLog>[0],
+      'cluster' | 'endMin' | 'patienceMs' | 'onLogStart'
+    >,
   ): AsyncIterable<readonly LogRecord[]> {
     return readLog({
       ...reading,
       cluster,
       endMin: producer?.ackedEnd ?? 0,
+      patienceMs: this.#settings.times.readMs,
       // Another node may have discarded.
       onLogStart: (offset) => noteStart(chain, offset),
     });
@@ -206,7 +211,8 @@ async function scan(cluster: Cluster, start: number | null, signal: AbortSignal)
   const onLogStart = (offset: number): void => {
     logStart = offset;
   };
-  const reading = { cluster, follow: false, endMin: 0, onLogStart, signal };
+  const patienceMs = cluster.settings.times.openMs;
+  const reading = { cluster, follow: false, endMin: 0, patienceMs, onLogStart, signal };
   const isExact = start !== null;
   for await (const records of readLog({ ...reading, from: start, isExact })) {
     // Where something was discarded the log begins with an entry of the history.
@@ -226,7 +232,8 @@ async function firstOf(
   signal: AbortSignal,
 ): Promise<{ readonly position: number; readonly offset: number } | undefined> {
   const ending = new AbortController();
-  const reading = { cluster, from: null, isExact: false, follow: false, endMin: 0 };
+  const patienceMs = cluster.settings.times.openMs;
+  const reading = { cluster, from: null, isExact: false, follow: false, endMin: 0, patienceMs };
   const either = AbortSignal.any([signal, ending.signal]);
   for await (const [record] of readLog({ ...reading, signal: either })) {
     ending.abort();

@@ -44,6 +44,8 @@ export type LogReading = {
   readonly follow: boolean;
   /** Without `follow`: reading goes on at least until here. */
   readonly endMin: number;
+  /** How long nobody may be there to read from. */
+  readonly patienceMs: number;
   readonly onLogStart?: (offset: number) => void;
   readonly signal: AbortSignal;
 };
@@ -129,7 +131,7 @@ class LogReader {
       if (!follow) this.#end = Math.max(bounds.end, endMin);
     }
     this.#reading.onLogStart?.(bounds.start);
-    const link = cluster.newLink(leader.host, fetchWaitMs + FETCH_GRACE_MS, 1);
+    const link = cluster.leaderLink(leader, fetchWaitMs + FETCH_GRACE_MS, 1);
     this.#link = link;
     this.#leader = leader;
     if (this.#reading.signal.aborted) link.end();
@@ -201,13 +203,13 @@ class LogReader {
     this.#link = undefined;
     if (error instanceof OperationalError) throw error;
     if (error instanceof BatchFault) throw corrupt(error.offset, error.message);
-    const { cluster, signal } = this.#reading;
-    const { readMs, retryMs } = cluster.settings.times;
+    const { cluster, patienceMs, signal } = this.#reading;
+    const { retryMs } = cluster.settings.times;
     const isKnown = error instanceof Again || error instanceof NoLeader;
     if (!isKnown && !isOfNetwork(error)) throw error;
     const nowMs = performance.now();
     this.#failingSinceMs ??= nowMs;
-    if (nowMs - this.#failingSinceMs > readMs) {
+    if (nowMs - this.#failingSinceMs > patienceMs) {
       throw unavailable(`the log cannot be read (${causeOf(error)}).`, error);
     }
     await pause(retryMs, signal);

@@ -16,6 +16,7 @@ import { KafkaCode, type ProduceAnswer, produceRequest } from './requests.ts';
 /** The broker remembers so many batches of a producer, to know a repetition. */
 const BATCHES_IN_FLIGHT_MAX = 5;
 const BROKER_GRACE_MS = 200;
+const REST_MS_MAX = 150;
 
 /** Refused, whatever is tried: neither time nor another leader helps. */
 const HOPELESS: ReadonlySet<number> = new Set([
@@ -72,6 +73,8 @@ export class Producer {
   #epochKnown: number | undefined;
   readonly #ending = new AbortController();
   #ackedEnd = 0;
+  /** In vain, since the last acknowledgement. */
+  #attempts = 0;
 
   constructor(cluster: Cluster, identity: ProducerIdentity) {
     this.#cluster = cluster;
@@ -114,12 +117,20 @@ export class Producer {
           this.#dropLink();
           if (this.#failure !== undefined) return;
           if (error instanceof OperationalError) this.#break(error);
-          else await pause(this.#cluster.settings.times.retryMs, this.#ending.signal);
+          else await this.#rest();
         }
       }
     } finally {
       this.#running = undefined;
     }
+  }
+
+  /** Longer with each attempt that got nowhere. */
+  async #rest(): Promise<void> {
+    const { retryMs } = this.#cluster.settings.times;
+    this.#attempts += 1;
+    const restMs = Math.min(REST_MS_MAX, retryMs * 2 ** Math.min(this.#attempts - 1, 10));
+    await pause(restMs, this.#ending.signal);
   }
 
   async #connected(): Promise<Link> {
@@ -128,7 +139,7 @@ export class Producer {
     const epoch = this.#batches[0]?.epoch ?? this.#waiting[0]?.entry.epoch;
     if (epoch !== undefined) await this.#identity.prepare(epoch);
     const { produceMs } = this.#cluster.settings.times;
-    const link = this.#cluster.newLink(leader.host, produceMs, BATCHES_IN_FLIGHT_MAX);
+    const link = this.#cluster.leaderLink(leader, produceMs, BATCHES_IN_FLIGHT_MAX);
     // Kept, so that a break ends it while it is being made.
     this.#link = link;
     await link.connect();
@@ -207,6 +218,7 @@ export class Producer {
     if (code === KafkaCode.none && baseOffset >= 0) {
       this.#batches.shift();
       this.#epochKnown = batch.epoch;
+      this.#attempts = 0;
       this.#ackedEnd = baseOffset + batch.appends.length;
       for (const [index, { done }] of batch.appends.entries()) done.resolve(baseOffset + index);
       this.#watch();

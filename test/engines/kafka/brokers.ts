@@ -2,10 +2,12 @@
 // is written and read past the driver.
 
 import { randomUUID } from 'node:crypto';
-import { deleteTopicsV6 } from '@platformatic/kafka';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createTopicsV7, deleteRecordsV2, deleteTopicsV6 } from '@platformatic/kafka';
 import { engineUp } from '../../../deploy/engines/control.ts';
 import { kafka } from '../../../deploy/engines/kafka.ts';
-import { type Place, portOf } from '../../../deploy/engines/place.ts';
+import { type Place, folderOf, portOf } from '../../../deploy/engines/place.ts';
 import { hasEnded, signalProcess } from '../../../deploy/engines/processes.ts';
 import { processOf } from '../../../deploy/engines/servers.ts';
 import type { Entry } from '../../../src/base/entry.ts';
@@ -17,10 +19,14 @@ import { type BatchIdentity, encodeBatch } from '../../../src/drivers/kafka/reco
 import { type ProduceAnswer, produceRequest } from '../../../src/drivers/kafka/requests.ts';
 import type { Journal } from '../../../src/ports/journal.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
+import { until } from '../../support/until.ts';
 import { placeUnderTest } from '../place-variable.ts';
 
 const END_MS_MAX = 10_000;
 const ANSWER_MS_MAX = 10_000;
+
+/** What an operator must say himself, since Kafka has other defaults. */
+const RIGHT = { 'retention.ms': '-1', 'retention.bytes': '-1', 'max.message.bytes': '2000000' };
 
 export type Signal = 'SIGKILL' | 'SIGSTOP' | 'SIGCONT';
 
@@ -138,6 +144,46 @@ export class TopicUnderTest implements AsyncDisposable {
       return await link.send(produceRequest(this.name, batch, brokerMs));
     } finally {
       link.end();
+    }
+  }
+
+  /** As an operator would, with whatever settings. */
+  async make(wanted: {
+    readonly partitions: number;
+    readonly replicas: number;
+    readonly settings: Readonly<Record<string, string>>;
+  }): Promise<void> {
+    const topic = {
+      name: this.name,
+      numPartitions: wanted.partitions,
+      replicationFactor: wanted.replicas,
+      assignments: [],
+      configs: Object.entries({ ...RIGHT, ...wanted.settings }).map(([name, value]) => ({
+        name,
+        value,
+      })),
+    };
+    await this.cluster.callAny(createTopicsV7.api, [topic], ANSWER_MS_MAX, false);
+  }
+
+  /** What no driver does: the log is empty afterwards. */
+  async deleteAll(): Promise<void> {
+    const { signal } = new AbortController();
+    const leader = await this.cluster.untilLeader(ANSWER_MS_MAX, signal);
+    const link = this.cluster.newLink(leader.host, ANSWER_MS_MAX, 1);
+    const partitions = [{ partitionIndex: 0, offset: -1n }];
+    await link.call(deleteRecordsV2.api, [{ name: this.name, partitions }], ANSWER_MS_MAX);
+    link.end();
+  }
+
+  /** Until each broker has written down that the log begins there. */
+  async untilStartKept(offset: number): Promise<void> {
+    for (const name of this.brokers.names) {
+      const folder = join(folderOf(this.brokers.place, name), 'data');
+      await until(async () => {
+        const text = await readFile(join(folder, 'log-start-offset-checkpoint'), 'utf8');
+        return text.includes(`${this.name} 0 ${offset}\n`);
+      }, `${name} keeps where the log begins`);
     }
   }
 
