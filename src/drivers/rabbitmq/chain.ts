@@ -101,12 +101,33 @@ export async function readChain(
     return await withBroker(shared, signal, async (connection) => {
       const chain = new Chain(root);
       for (const record of await readRoot(connection, root, signal)) chain.learn(record);
+      if (chain.newest === undefined) await assertEmpty(shared, signal);
       return chain;
     });
   } catch (error) {
     if (error instanceof BrokerFailure && error.kind === 'missing') return undefined;
     throw error;
   }
+}
+
+/** One broker that delivers nothing may be slow: a majority must say so. */
+async function assertEmpty(shared: SharedConnection, signal: AbortSignal): Promise<void> {
+  const { brokers } = shared;
+  const { hosts, name } = brokers.settings;
+  const boundMs = ROUND_TRIP_MS_MAX;
+  const looks = await Promise.allSettled(
+    hosts.map(async (host) => {
+      const connection = await brokers.connectTo(host);
+      try {
+        return await endOf(connection, name, { boundMs, signal });
+      } finally {
+        connection.destroy();
+      }
+    }),
+  );
+  const isEmpty = looks.filter((look) => look.status === 'fulfilled' && look.value === undefined);
+  if (2 * isEmpty.length > hosts.length) return;
+  throw new BrokerFailure('lost', `Whether ${name} is empty cannot be known now.`);
 }
 
 async function readRoot(
@@ -156,7 +177,7 @@ export async function locate(
     while (!signal.aborted && cursor.at.segment < segment) {
       const end = await cursor.end(signal);
       const { segment: before } = cursor.at;
-      while ((cursor.offset ?? -1) < (end ?? -1) && cursor.at.segment === before) {
+      while ((cursor.offset ?? -1) < end && cursor.at.segment === before) {
         await cursor.next(signal);
         signal.throwIfAborted();
       }
