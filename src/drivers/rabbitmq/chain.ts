@@ -101,33 +101,12 @@ export async function readChain(
     return await withBroker(shared, signal, async (connection) => {
       const chain = new Chain(root);
       for (const record of await readRoot(connection, root, signal)) chain.learn(record);
-      if (chain.newest === undefined) await assertEmpty(shared, signal);
       return chain;
     });
   } catch (error) {
     if (error instanceof BrokerFailure && error.kind === 'missing') return undefined;
     throw error;
   }
-}
-
-/** One broker that delivers nothing may be slow: a majority must say so. */
-async function assertEmpty(shared: SharedConnection, signal: AbortSignal): Promise<void> {
-  const { brokers } = shared;
-  const { hosts, name } = brokers.settings;
-  const boundMs = ROUND_TRIP_MS_MAX;
-  const looks = await Promise.allSettled(
-    hosts.map(async (host) => {
-      const connection = await brokers.connectTo(host);
-      try {
-        return await endOf(connection, name, { boundMs, signal });
-      } finally {
-        connection.destroy();
-      }
-    }),
-  );
-  const isEmpty = looks.filter((look) => look.status === 'fulfilled' && look.value === undefined);
-  if (2 * isEmpty.length > hosts.length) return;
-  throw new BrokerFailure('lost', `Whether ${name} is empty cannot be known now.`);
 }
 
 async function readRoot(
@@ -138,7 +117,8 @@ async function readRoot(
   const boundMs = ROUND_TRIP_MS_MAX;
   const end = await endOf(connection, root, { boundMs, signal });
   const records: DriverRecord[] = [];
-  if (end === undefined) return records;
+  // It was begun when it was made: who delivers nothing of it is only slow, or has no leader yet.
+  if (end === undefined) throw new BrokerFailure('lost', `Nothing of ${root} is delivered.`);
   const consumer = await StreamConsumer.open(connection, root, 'first', { boundMs });
   try {
     for (let next = 0; next <= end && !signal.aborted; ) {

@@ -7,6 +7,7 @@ import type { Entry } from '../../../src/base/entry.ts';
 import { ReaderRule } from '../../../src/recovery/reader-rule.ts';
 import type { EngineOffset, Journal } from '../../../src/ports/journal.ts';
 import { BrokerFailure } from '../../../src/drivers/rabbitmq/failures.ts';
+import { STREAM_ARGUMENTS } from '../../../src/drivers/rabbitmq/publisher.ts';
 import { parseOffset } from '../../../src/drivers/rabbitmq/records.ts';
 import { chainAfter, entryAfter, openingAfter } from '../../conformance/journal/entries.ts';
 import { acceptedOf, collect, hasCode } from '../../conformance/journal/support.ts';
@@ -185,6 +186,37 @@ void describe('rabbitmq: rolls', () => {
     const known = (await place.chain()).newest;
     assert.equal(known?.stream, second);
     assert.equal(known?.after.position, 1);
+  });
+
+  void it('never takes a journal for empty of which nothing can be read', async () => {
+    await using place = cluster.journal();
+    // Whoever made it crashed before its first record.
+    const publisher = await place.publisher();
+    await publisher.onChannel((channel) =>
+      channel.assertQueue(place.name, { durable: true, arguments: STREAM_ARGUMENTS }),
+    );
+    const reader = place.attach();
+    await assert.rejects(reader.open({ mode: 'read', signal }), hasCode('JOURNAL_UNAVAILABLE'));
+    const writer = await opened(place);
+    await reader.open({ mode: 'read', signal });
+    assert.deepEqual(await collect(reader), []);
+    await writer.append(openingAfter(undefined, 'a'));
+    assert.equal((await collect(reader)).length, 1);
+  });
+
+  void it('is empty where there is none yet, and follows when there is one', async () => {
+    await using place = cluster.journal();
+    const reader = place.attach();
+    const opening = await reader.open({ mode: 'read', signal });
+    assert.deepEqual(opening.bounds, { first: 0, last: 0 });
+    assert.deepEqual(await collect(reader), []);
+    const following = (async () => {
+      for await (const batch of reader.read({ from: null, follow: true, signal })) return batch;
+      return [];
+    })();
+    const writer = await opened(place);
+    await writer.append(openingAfter(undefined, 'a'));
+    assert.equal((await following)[0]?.offset, 'r1.2');
   });
 
   void it('starts one journal when several start it', async () => {
