@@ -112,7 +112,8 @@ export class StreamConsumer {
 
   #receive(message: Parameters<Parameters<Channel['consume']>[1]>[0]): void {
     if (message === null) {
-      this.#fail(new BrokerFailure('missing', 'The stream was deleted.'));
+      // The stream was deleted, or it changes its leader: who reads it anew hears which.
+      this.#fail(new BrokerFailure('lost', 'The broker ended the reading.'));
       return;
     }
     const offset: unknown = message.properties.headers?.['x-stream-offset'];

@@ -73,7 +73,7 @@ export class Cursor {
         continue;
       }
       if (consumer.failure === undefined) await this.#wait(consumer, signal);
-      else this.#drop(consumer.failure);
+      else this.close();
     }
     return [];
   }
@@ -121,12 +121,6 @@ export class Cursor {
     } catch (error) {
       this.#shared.giveUp(consumer.connection, failureOf(error).message);
     }
-  }
-
-  /** Its stream was deleted, or it is to be opened anew. */
-  #drop(failure: BrokerFailure): void {
-    this.close();
-    if (failure.kind === 'missing') throw this.#gone();
   }
 
   #gone(): Error {

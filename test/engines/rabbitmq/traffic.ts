@@ -81,15 +81,15 @@ export class Traffic {
     for (;;) {
       try {
         await this.#journal.open({ mode: 'write', signal: new AbortController().signal });
-        break;
+        const rule = new ReaderRule({ kind: 'genesis' });
+        this.#head = acceptedOf(await collect(this.#journal), rule).at(-1);
+        return;
       } catch (error) {
         if (!isOperationalError(error, 'JOURNAL_UNAVAILABLE')) throw error;
         if (performance.now() > deadlineMs) throw error;
         await pause(RETRY_MS);
       }
     }
-    const rule = new ReaderRule({ kind: 'genesis' });
-    this.#head = acceptedOf(await collect(this.#journal), rule).at(-1);
   }
 
   async #appendAll(): Promise<void> {
