@@ -18,7 +18,8 @@ import { EngineProblem } from './problem.ts';
 import { endProcess, markOf, type ProcessState } from './processes.ts';
 import { forgetServer, processOf, serverState, startServer } from './servers.ts';
 
-const UP_MS_MAX = 60_000;
+/** A cluster's first start takes some 20 s on a machine that does nothing else. */
+const UP_MS_MAX = 120_000;
 const END_MS_MAX = 10_000;
 const LOOK_MS = 50;
 

@@ -117,7 +117,8 @@ async function readRoot(
   const boundMs = ROUND_TRIP_MS_MAX;
   const end = await endOf(connection, root, { boundMs, signal });
   const records: DriverRecord[] = [];
-  if (end === undefined) return records;
+  // It was begun when it was made: who delivers nothing of it is only slow, or has no leader yet.
+  if (end === undefined) throw new BrokerFailure('lost', `Nothing of ${root} is delivered.`);
   const consumer = await StreamConsumer.open(connection, root, 'first', { boundMs });
   try {
     for (let next = 0; next <= end && !signal.aborted; ) {
@@ -156,7 +157,7 @@ export async function locate(
     while (!signal.aborted && cursor.at.segment < segment) {
       const end = await cursor.end(signal);
       const { segment: before } = cursor.at;
-      while ((cursor.offset ?? -1) < (end ?? -1) && cursor.at.segment === before) {
+      while ((cursor.offset ?? -1) < end && cursor.at.segment === before) {
         await cursor.next(signal);
         signal.throwIfAborted();
       }

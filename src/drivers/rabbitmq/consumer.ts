@@ -23,7 +23,9 @@ export class StreamConsumer {
   readonly #channel: Channel;
   readonly #prefetch: number;
   readonly #buffered: Delivered[] = [];
+  /** Of the last record that came. */
   #acknowledge: (() => void) | undefined;
+  #takenCount = 0;
   #failure: BrokerFailure | undefined;
   #isClosed = false;
   #wake: (() => void) | undefined;
@@ -71,8 +73,11 @@ export class StreamConsumer {
   /** All that has come; room for more is given. */
   take(): readonly Delivered[] {
     const taken = this.#buffered.splice(0);
+    this.#takenCount += taken.length;
+    // Not for each record: it costs the broker as much as a small record does.
+    if (2 * this.#takenCount < this.#prefetch) return taken;
+    this.#takenCount = 0;
     if (this.#failure === undefined && !this.#isClosed) this.#acknowledge?.();
-    this.#acknowledge = undefined;
     return taken;
   }
 
@@ -107,7 +112,8 @@ export class StreamConsumer {
 
   #receive(message: Parameters<Parameters<Channel['consume']>[1]>[0]): void {
     if (message === null) {
-      this.#fail(new BrokerFailure('missing', 'The stream was deleted.'));
+      // The stream was deleted, or it changes its leader: who reads it anew hears which.
+      this.#fail(new BrokerFailure('lost', 'The broker ended the reading.'));
       return;
     }
     const offset: unknown = message.properties.headers?.['x-stream-offset'];

@@ -14,7 +14,7 @@ const RETRY_MS = 50;
 const ROUND_TRIP_MS_MAX = 1500;
 
 /** The first record comes at once where it is there. */
-const START_MS_MAX = 400;
+const START_MS_MAX = 800;
 
 export type SegmentRef = { readonly segment: number; readonly stream: string };
 
@@ -73,21 +73,22 @@ export class Cursor {
         continue;
       }
       if (consumer.failure === undefined) await this.#wait(consumer, signal);
-      else this.#drop(consumer.failure);
+      else this.close();
     }
     return [];
   }
 
-  /**
-   * Up to here the present stream can be read now; undefined = nothing stands there. Rejects like
-   * `next`.
-   */
-  async end(signal: AbortSignal): Promise<number | undefined> {
+  /** Up to here the present stream can be read now; -1 = nothing. Rejects like `next`. */
+  async end(signal: AbortSignal): Promise<number> {
     this.#cross();
-    const { stream } = this.#at;
-    return await this.#retry(signal, async (connection) => {
-      return await endOf(connection, stream, { boundMs: ROUND_TRIP_MS_MAX, signal });
+    const { segment, stream } = this.#at;
+    const end = await this.#retry(signal, async (connection) => {
+      const found = await endOf(connection, stream, { boundMs: ROUND_TRIP_MS_MAX, signal });
+      // A segment was begun before anybody knew of it: who delivers nothing of it is only slow.
+      if (found !== undefined || segment === 0) return found;
+      throw new BrokerFailure('lost', `Nothing of ${stream} is delivered.`);
     });
+    return end ?? -1;
   }
 
   close(): void {
@@ -120,12 +121,6 @@ export class Cursor {
     } catch (error) {
       this.#shared.giveUp(consumer.connection, failureOf(error).message);
     }
-  }
-
-  /** Its stream was deleted, or it is to be opened anew. */
-  #drop(failure: BrokerFailure): void {
-    this.close();
-    if (failure.kind === 'missing') throw this.#gone();
   }
 
   #gone(): Error {

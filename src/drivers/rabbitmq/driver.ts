@@ -15,11 +15,12 @@ import type {
 import type { EngineJournalOptions } from '../engine-options.ts';
 import { readChain } from './chain.ts';
 import { Brokers, SharedConnection } from './connection.ts';
-import { BrokerFailure, unavailable } from './failures.ts';
+import { BrokerFailure, unavailable, within } from './failures.ts';
 import { HeadTracker } from './head-tracker.ts';
 import { prepare, scanThrough } from './opening.ts';
 import { type RabbitSettings, type RabbitTimes, settingsOf } from './options.ts';
 import { Publisher } from './publisher.ts';
+import { BEFORE_ALL } from './records.ts';
 import { readLog } from './reading.ts';
 import { ReplicaKeeper } from './replica-keeper.ts';
 import { Writer } from './writer.ts';
@@ -43,6 +44,8 @@ class RabbitJournal implements Journal {
   #writer: Writer | undefined;
   #keeper: ReplicaKeeper | undefined;
   #readBounds: JournalBounds = { first: 0, last: 0 };
+  /** The head in front of the oldest segment, as a reader found it. */
+  #before = BEFORE_ALL;
   #ending = new AbortController();
 
   constructor(settings: RabbitSettings) {
@@ -77,7 +80,8 @@ class RabbitJournal implements Journal {
     const settings = this.#settings;
     const publisher = await Publisher.open(this.#brokers);
     try {
-      const chain = await prepare(shared, publisher, signal);
+      const preparing = prepare(shared, publisher, signal);
+      const chain = await within(preparing, settings.times.openMs, 'to prepare the journal');
       const scan = await scanThrough(shared, publisher, chain, options);
       const { cursor, tracker, learnt } = scan;
       const isLong = (cursor.offset ?? 0) >= RECORDS_OF_UNKNOWN_SIZE;
@@ -97,8 +101,9 @@ class RabbitJournal implements Journal {
   async #openForReading(shared: SharedConnection, options: JournalOpenOptions): Promise<void> {
     const { from, signal } = options;
     const chain = await readChain(shared, signal);
-    const first = (chain?.oldest?.after.position ?? 0) + 1;
-    const tracker = new HeadTracker(chain?.oldest?.after);
+    this.#before = chain?.oldest?.after ?? BEFORE_ALL;
+    const first = this.#before.position + 1;
+    const tracker = new HeadTracker(this.#before);
     let isHead = from !== undefined;
     const reading = readLog(shared, { from: from ?? null, follow: false, signal }, undefined);
     for await (const batch of reading) {
@@ -124,14 +129,14 @@ class RabbitJournal implements Journal {
     const signal = AbortSignal.any([options.signal, this.#ending.signal]);
     const writer = this.#writer;
     const end = writer === undefined || writer.isBroken ? undefined : writer.end;
-    const tracker = new HeadTracker(undefined);
-    let isFirst = true;
+    const tracker = new HeadTracker(this.#before);
+    let isHead = options.from !== null;
     for await (const batch of readLog(shared, { ...options, signal }, end)) {
       if (writer === undefined) {
         for (const { entry } of batch) {
-          if (isFirst) tracker.trust(entry);
+          if (isHead) tracker.trust(entry);
           else tracker.see(entry);
-          isFirst = false;
+          isHead = false;
         }
         this.#sawThrough(tracker.head.position);
       }

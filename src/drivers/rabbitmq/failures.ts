@@ -18,7 +18,8 @@ export class BrokerFailure extends Error {
 export function failureOf(error: unknown): Error {
   if (error instanceof BrokerFailure || isOperationalError(error)) return error;
   const text = error instanceof Error ? error.message : String(error);
-  if (text.includes('NOT_FOUND')) return new BrokerFailure('missing', text, error);
+  // The same number also says that the stream's leader is down: then it is there, and has none yet.
+  if (/NOT_FOUND - no queue/.test(text)) return new BrokerFailure('missing', text, error);
   if (text.includes('does not have a replica')) return new BrokerFailure('foreign', text, error);
   return new BrokerFailure('lost', text, error);
 }

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { EngineOffset, JournalOpenOptions } from '../../ports/journal.ts';
 import { Chain, type KnownSegment, locate, readChain } from './chain.ts';
 import type { SharedConnection } from './connection.ts';
+import { endOf } from './consumer.ts';
 import { Cursor, type CursorStart, type LogRecord } from './cursor.ts';
 import { BrokerFailure, diverged, failureOf, unavailable, within } from './failures.ts';
 import { HeadTracker } from './head-tracker.ts';
@@ -28,6 +29,7 @@ import {
 } from './settings-check.ts';
 
 const LOOK_MS = 20;
+const ROUND_TRIP_MS_MAX = 3000;
 
 /** Where reading begins. */
 export async function startOf(
@@ -66,16 +68,16 @@ export async function prepare(
   const { settings } = brokers;
   const { name } = settings;
   if (!(await isThere(publisher, name))) await assertAllReachable(brokers);
-  const rootIsRight = await streamFindings(publisher, name);
-  if (rootIsRight.some(({ check }) => check === 'stream')) judge(rootIsRight, settings);
-  const [size, chain] = await Promise.all([sizeFindings(publisher), readChain(shared, signal)]);
+  const root = await streamFindings(publisher, name);
+  judge([...root, ...(await sizeFindings(publisher))], settings);
+  await begin(publisher, name, signal);
+  const chain = await readChain(shared, signal);
   const newest = chain?.newest;
   if (chain !== undefined && newest !== undefined) {
-    const segment = await streamFindings(publisher, newest.stream);
-    judge([...rootIsRight, ...size, ...segment], settings);
+    judge(await streamFindings(publisher, newest.stream), settings);
     return chain;
   }
-  judge([...rootIsRight, ...size, ...(await rootFindings(brokers))], settings);
+  judge(await rootFindings(brokers), settings);
   return await beginChain(shared, publisher, signal);
 }
 
@@ -88,6 +90,22 @@ async function isThere(publisher: Publisher, stream: string): Promise<boolean> {
     if (failure instanceof BrokerFailure && failure.kind === 'missing') return false;
     throw error;
   }
+}
+
+/**
+ * A root stream of which nothing is delivered may be empty, since whoever made it crashed. One
+ * record more does no harm where it is not.
+ */
+async function begin(publisher: Publisher, root: string, signal: AbortSignal): Promise<void> {
+  const boundMs = ROUND_TRIP_MS_MAX;
+  try {
+    if ((await endOf(publisher.connection, root, { boundMs, signal })) !== undefined) return;
+  } catch (error) {
+    // A broker without a replica cannot say.
+    if (!(error instanceof BrokerFailure) || error.kind !== 'foreign') throw error;
+  }
+  const record = { kind: 'begin', segment: 0, stream: root } as const;
+  await within(publisher.publishRecord(root, record), boundMs, `the first record of ${root}`);
 }
 
 /** Several may do so at the same time: the first roll of the root stream counts. */

@@ -63,7 +63,7 @@ async function begin(
 
 async function endHere(cursor: Cursor, signal: AbortSignal): Promise<LogEnd> {
   const { segment } = cursor.at;
-  return { segment, offset: (await cursor.end(signal)) ?? -1 };
+  return { segment, offset: await cursor.end(signal) };
 }
 
 function isReached(cursor: Cursor, through: LogEnd): boolean {

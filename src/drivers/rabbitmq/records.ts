@@ -23,7 +23,7 @@ export type HeadMark = {
 export const BEFORE_ALL: HeadMark = { position: 0, epoch: 0, digest: '' };
 
 export type DriverRecord =
-  /** The first record of a segment's stream: which one it is. */
+  /** The first record of a stream: which segment it is; the root stream's is not always first. */
   | { readonly kind: 'begin'; readonly segment: number; readonly stream: string }
   /** The end of a stream: the first of these names the successor, everything behind it is void. */
   | { readonly kind: 'roll'; readonly segment: number; readonly stream: string }

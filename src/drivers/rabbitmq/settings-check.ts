@@ -131,7 +131,7 @@ export async function presenceAt(
 /** Brokers that answer and hold no replica of the root stream, also not after a while. */
 export async function rootFindings(brokers: Brokers): Promise<Finding[]> {
   const { hosts, name, times } = brokers.settings;
-  const deadlineMs = performance.now() + times.openMs;
+  const deadlineMs = performance.now() + times.openMs / 2;
   const findings = hosts.map(async (host): Promise<Finding[]> => {
     while ((await presenceAt(brokers, host, name)) === 'none') {
       // A replica needs a moment to start.

@@ -9,7 +9,9 @@ import { CONFIRM, FrameCutter, PUBLISH, type Unit } from './amqp-frames.ts';
 export type Plan =
   | { readonly kind: 'lose-message' }
   | { readonly kind: 'lose-confirmation' }
-  | { readonly kind: 'reorder'; readonly count: number };
+  | { readonly kind: 'reorder'; readonly count: number }
+  /** It arrives only after `until`; what is sent behind it waits, too. */
+  | { readonly kind: 'delay'; readonly until: Promise<void> };
 
 export type Plans = { next: Plan | undefined };
 
@@ -25,6 +27,7 @@ class Pair {
   readonly #held: Unit[] = [];
   #reorderCount = 0;
   #losesConfirmation = false;
+  #delay: Promise<void> | undefined;
   isHeld = false;
 
   constructor(outer: Socket, inner: Socket, plans: Plans) {
@@ -51,6 +54,10 @@ class Pair {
       this.cut();
       return;
     }
+    if (this.#delay !== undefined) {
+      this.#delay = this.#delay.then(() => void this.#inner.write(unit.bytes));
+      return;
+    }
     if (!isEntry || this.#reorderCount === 0) {
       this.#inner.write(unit.bytes);
       return;
@@ -66,6 +73,7 @@ class Pair {
     const plan = this.#plans.next;
     this.#plans.next = undefined;
     if (plan?.kind === 'reorder') this.#reorderCount = plan.count;
+    if (plan?.kind === 'delay') this.#delay = plan.until;
     if (plan?.kind === 'lose-confirmation') this.#losesConfirmation = true;
     return plan?.kind === 'lose-message';
   }

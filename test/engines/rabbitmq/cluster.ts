@@ -1,12 +1,15 @@
 // The cluster under test: its brokers are killed, frozen and started again here, and its streams
 // are looked at and written to past the driver.
 
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
 import { engineUp } from '../../../deploy/engines/control.ts';
-import { type Place, portOf } from '../../../deploy/engines/place.ts';
+import { type Place, folderOf, portOf } from '../../../deploy/engines/place.ts';
 import { hasEnded, signalProcess } from '../../../deploy/engines/processes.ts';
 import { RABBITMQ_BROKERS, rabbitmq } from '../../../deploy/engines/rabbitmq.ts';
 import { processOf } from '../../../deploy/engines/servers.ts';
+import { serverUser } from '../../../deploy/engines/user.ts';
 import { type Chain, readChain } from '../../../src/drivers/rabbitmq/chain.ts';
 import { Brokers, SharedConnection } from '../../../src/drivers/rabbitmq/connection.ts';
 import { createJournal } from '../../../src/drivers/rabbitmq/driver.ts';
@@ -18,6 +21,7 @@ import { placeUnderTest } from '../place-variable.ts';
 import { AmqpProxy, type Plans } from './amqp-proxy.ts';
 
 const END_MS_MAX = 10_000;
+const CONTROL = '/usr/lib/rabbitmq/lib/rabbitmq_server-3.10.8/sbin/rabbitmqctl';
 
 export type AttachTo = {
   readonly ports?: readonly number[];
@@ -63,6 +67,16 @@ export class Cluster {
   async mend(): Promise<void> {
     for (const name of this.names) await this.signal(name, 'SIGCONT');
     await engineUp(rabbitmq, this.#place.folder, 0);
+  }
+
+  /** The engine's own control program. */
+  async control(name: string, ...parameters: readonly string[]): Promise<void> {
+    const { environment = {} } = rabbitmq.command(this.#place, name);
+    await promisify(execFile)(CONTROL, ['-n', `${name}@localhost`, ...parameters], {
+      cwd: folderOf(this.#place, name),
+      env: environment,
+      ...(await serverUser()),
+    });
   }
 
   /** A journal's name that nobody else has. */
