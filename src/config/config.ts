@@ -143,7 +143,7 @@ export const SETTINGS = {
   journal: {
     env: 'HOLDFAST_JOURNAL',
     fallback: 'file',
-    text: 'where the journal is: file, or engine://user@host:port,host:port/name',
+    text: 'where the journal is: file, postgres (with --nodes), or engine://user@host:port,.../name',
     parse: (value: string): string => {
       journalPlaceOf(value);
       return value;

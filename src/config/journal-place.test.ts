@@ -6,6 +6,7 @@ import { journalPlaceOf } from './journal-place.ts';
 
 test('a place names the engine, its members and where the journal is in it', () => {
   assert.deepEqual(journalPlaceOf('file'), { driver: 'file' });
+  assert.deepEqual(journalPlaceOf('postgres'), { driver: 'embedded' });
   assert.deepEqual(
     journalPlaceOf('postgres://hold%40fast@db-1:5432,[::1]:5433/payments?sslmode=verify-full'),
     {
@@ -23,10 +24,10 @@ test('a place names the engine, its members and where the journal is in it', () 
 
 test('a place that cannot be one is refused, with what is wrong', () => {
   const refused = {
-    '': /wants file, or/,
-    files: /wants file, or/,
+    '': /wants file, postgres, or/,
+    files: /wants file, postgres, or/,
     'oracle://h:1/x': /with one of postgres, mysql, kafka, rabbitmq/,
-    'kafka://h:1': /wants file, or/,
+    'kafka://h:1': /wants file, postgres, or/,
     'kafka://h/x': /wants host:port where it has h/,
     'kafka://h:1,/x': /where it has nothing/,
     'kafka://h:70000/x': /where it has h:70000/,

@@ -1,5 +1,6 @@
-// The setting that says where the journal is. `file` is the embedded default; everything else names
-// an engine, its members and the place in it:
+// The setting that says where the journal is. `file` is the embedded default, `postgres` is the
+// PostgreSQL that comes with Holdfast; everything else names an engine, its members and the place
+// in it:
 //
 //   postgres://holdfast@db-1:5432,db-2:5432,db-3:5432/payments?sslmode=verify-full
 //
@@ -18,7 +19,14 @@ export type EnginePlace = {
   readonly parameters: Readonly<Record<string, string>>;
 };
 
-export type JournalPlace = { readonly driver: 'file' } | EnginePlace;
+export type JournalPlace =
+  | { readonly driver: 'file' }
+  /** One that the supervisor of several nodes runs itself, and names to them as an engine. */
+  | { readonly driver: 'embedded' }
+  | EnginePlace;
+
+/** What asks for the embedded engine. */
+export const EMBEDDED_POSTGRES = 'postgres';
 
 const PLACE =
   /^(?<driver>[a-z]+):\/\/(?:(?<user>[^@/?:,]+)@)?(?<hosts>[^/?@]+)\/(?<name>[A-Za-z0-9_.-]{1,60})(?:\?(?<query>.*))?$/;
@@ -27,6 +35,7 @@ const HOST = /^(?<host>[^:\s[\]]+|\[[0-9a-fA-F:]+\]):(?<port>[0-9]{1,5})$/;
 /** Throws RangeError, with what it wants. */
 export function journalPlaceOf(text: string): JournalPlace {
   if (text === 'file') return { driver: 'file' };
+  if (text === EMBEDDED_POSTGRES) return { driver: 'embedded' };
   if (/^[a-z]+:\/\/[^/@]*:[^/@]*@/.test(text)) {
     throw new RangeError('must not hold a password: HOLDFAST_JOURNAL_PASSWORD_FILE names its file');
   }
@@ -35,7 +44,7 @@ export function journalPlaceOf(text: string): JournalPlace {
   if (engine === undefined) {
     const engines = JOURNAL_ENGINES.join(', ');
     throw new RangeError(
-      `wants file, or engine://user@host:port,host:port/name with one of ${engines}`,
+      `wants file, postgres, or engine://user@host:port,host:port/name with one of ${engines}`,
     );
   }
   return {

@@ -42,6 +42,13 @@ export async function describeJournal(settings: JournalSettings): Promise<Journa
     const { journalFolder: directory, journalDirectories } = settings;
     return { driver: 'file', directory, directories: pathsOf(journalDirectories) };
   }
+  if (place.driver === 'embedded') {
+    throw new OperationalError('CONFIGURATION_INVALID', {
+      detail: 'The PostgreSQL that comes with Holdfast is run by `holdfast up --nodes`.',
+      wayOut:
+        'Nothing was started. Add --nodes, or name the servers: postgres://USER@HOST:PORT,.../NAME (those of a running one are in postgres/ports.json of its data folder).',
+    });
+  }
   const password = await readPassword(settings.journalPasswordFile);
   return { ...place, password, waived: pathsOf(settings.journalWaived) };
 }

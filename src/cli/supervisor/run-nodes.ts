@@ -3,11 +3,13 @@
 import { existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, type SettingName, loadConfig } from '../../config/config.ts';
+import { EMBEDDED_POSTGRES } from '../../config/journal-place.ts';
+import type { EmbeddedPostgres } from '../embedded-postgres/embedded-postgres.ts';
 import { CliFailure, type FailureFields, usageFailure } from '../failure.ts';
 import type { Io } from '../io.ts';
 import type { NodeEnd } from './node-child.ts';
 import { type NodePorts, Supervisor } from './supervisor.ts';
-import { jsonTelling, textTelling } from './telling.ts';
+import { type Telling, jsonTelling, textTelling } from './telling.ts';
 
 export const NODES_MAX = 9;
 
@@ -43,21 +45,37 @@ export async function runNodes({
   const isNew = !existsSync(join(folder, 'cluster.json'));
   const telling = (json ? jsonTelling : textTelling)(io.stdout, { folder, apiKeyFile, key, isNew });
   const failed = Promise.withResolvers<{ readonly name: string; readonly end: NodeEnd }>();
+  const embedded = await embeddedOf(config, telling);
+  const journal = embedded?.journal ?? config.journal;
   const supervisor = new Supervisor({
     nodes,
-    parametersOf: (_, ports) => parametersOf(config, ports),
+    parametersOf: (_, ports) => parametersOf({ ...config, journal }, ports),
     stderrOf: (name) => (json ? 'inherit' : openLog(folder, name)),
     drainMs: config.drainMs,
     events: { ...telling, startFailed: ({ name }, end) => failed.resolve({ name, end }) },
   });
-  const told = toldToStop(supervisor, supervised);
+  const told = toldToStop(supervisor, embedded, supervised);
   supervisor.start();
   const ending = await Promise.race([failed.promise, told]);
   await supervisor.stop();
+  await embedded?.stop();
   if (supervised) process.stdin.destroy();
   if (ending !== undefined) return startFailure(ending, folder, json);
   telling.stopped();
   return 0;
+}
+
+/** Loaded only where it is asked for. */
+async function embeddedOf(
+  { journal, dataFolder }: Config,
+  telling: Telling,
+): Promise<EmbeddedPostgres | undefined> {
+  if (journal !== EMBEDDED_POSTGRES) return undefined;
+  const { EmbeddedPostgres } = await import('../embedded-postgres/embedded-postgres.ts');
+  return await EmbeddedPostgres.start({
+    dataFolder,
+    onServerEnded: (name, how) => telling.serverLost(name, how),
+  });
 }
 
 function nodeCount(text: string): number {
@@ -122,12 +140,19 @@ function openLog(folder: string, name: string): number {
  * Resolves at the first SIGINT or SIGTERM; the second kills all nodes. SIGHUP goes on to the nodes
  * (they read their certificate again).
  */
-function toldToStop(supervisor: Supervisor, supervised: boolean): Promise<undefined> {
+function toldToStop(
+  supervisor: Supervisor,
+  embedded: EmbeddedPostgres | undefined,
+  supervised: boolean,
+): Promise<undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   let toldAtMs: number | undefined;
   const onSignal = (): void => {
     const nowMs = performance.now();
-    if (toldAtMs !== undefined && nowMs - toldAtMs > SAME_SIGNAL_MS) supervisor.killAll();
+    if (toldAtMs !== undefined && nowMs - toldAtMs > SAME_SIGNAL_MS) {
+      supervisor.killAll();
+      embedded?.kill();
+    }
     toldAtMs ??= nowMs;
     resolve(undefined);
   };

@@ -13,7 +13,11 @@ export type Place = {
   readonly isNew: boolean;
 };
 
-type Telling = Omit<SupervisorEvents, 'startFailed'> & { stopped(): void };
+export type Telling = Omit<SupervisorEvents, 'startFailed'> & {
+  /** A server of the embedded engine ended by itself, and is started again. */
+  serverLost(name: string, how: string): void;
+  stopped(): void;
+};
 
 export function textTelling(stdout: Writer, place: Place): Telling {
   const say = (text: string): void => {
@@ -36,6 +40,7 @@ export function textTelling(stdout: Writer, place: Place): Telling {
       const after = pausedMs === undefined ? '' : `, ${Math.round(pausedMs)} ms without a leader`;
       say(`${child.name} leads: epoch ${epoch}, pid ${child.pid}${after}. ${reason}`);
     },
+    serverLost: (name, how) => say(`${name} (PostgreSQL) ended: ${how}. It is started again.`),
     stopped: () => say('All nodes are stopped.'),
   };
 }
@@ -79,6 +84,7 @@ export function jsonTelling(stdout: Writer, place: Place): Telling {
         without_leader_ms: paused,
       });
     },
+    serverLost: (name, how) => say('server_lost', { server: name, how }),
     stopped: () => say('stopped', {}),
   };
 }

@@ -131,7 +131,7 @@ export class EngineSide implements AsyncDisposable {
   /** Everything that the reader rule accepts, from the first entry on. */
   async *entries(): AsyncGenerator<Entry> {
     const place = journalPlaceOf(this.#siege.journal(this.#place));
-    if (place.driver === 'file') throw new Error('a journal in files is on no engine');
+    if (!('hosts' in place)) throw new Error('this journal is on no engine of its own');
     const create = await ENGINE_JOURNALS[place.driver]!();
     const journal = create({ ...place, password: '', waived: [], log: () => undefined });
     const { signal } = new AbortController();

@@ -3,6 +3,7 @@
 // settings (all replicas in sync, one producer, five requests on the way), in turns on one cluster.
 // Also with the reading back that a leader does before it believes an append.
 
+import { createClock } from '../../../src/drivers/system/clock.ts';
 import { Connection, initProducerIdV5, produceV11 } from '@platformatic/kafka';
 import { createAppender } from '../../../src/engine/appender.ts';
 import { ReaderRule } from '../../../src/recovery/reader-rule.ts';
@@ -70,7 +71,14 @@ async function ownWay(topic: TopicUnderTest, bytes: number, isReadBack: boolean)
   rule.decide({ entry: opening, offset: openingOffset });
   const onLost = (): void => undefined;
   const appender = isReadBack
-    ? createAppender({ journal, rule, openingOffset, onLost })
+    ? createAppender({
+        journal,
+        rule,
+        opened: { entry: opening, offset: openingOffset },
+        clock: createClock(),
+        presence: { cannotRead: onLost, canRead: onLost },
+        onLost,
+      })
     : { append: (entry: typeof opening) => journal.append(entry), close: onLost };
   const body = randomBody(1, bytes - 256);
   let last = opening;
