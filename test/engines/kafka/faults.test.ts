@@ -41,10 +41,14 @@ function others(name: string): string[] {
 /** Until each broker has its place again. */
 async function mended(topic: TopicUnderTest): Promise<void> {
   await brokers.mend();
-  await until(async () => {
-    await topic.cluster.lookRound();
-    return topic.cluster.topology?.inSync.length === 3;
-  }, 'three replicas in sync');
+  await until(
+    async () => {
+      await topic.cluster.lookRound();
+      return topic.cluster.topology?.inSync.length === 3;
+    },
+    'three replicas in sync',
+    60_000,
+  );
 }
 
 void describe('kafka: brokers that fail under appends', () => {
@@ -218,6 +222,39 @@ void describe('kafka: readers', () => {
       const journal = await opened(topic);
       await journal.append(openingAfter(undefined, 'a'));
       assert.equal(await reading, 1);
+    }));
+
+  void it('opens wholly or not at all when it is told to end meanwhile', () =>
+    withTopic(async (topic) => {
+      const journal = await opened(topic);
+      const opening = openingAfter(undefined, 'a');
+      const entries = [opening, ...chainAfter(opening, 30, 500_000)];
+      for (const entry of entries) await journal.append(entry);
+      let aborted = 0;
+      for (let ms = 1; ms < 2000; ms = Math.ceil(ms * 1.2)) {
+        const signal = AbortSignal.timeout(ms);
+        const reader = topic.journal();
+        try {
+          const { bounds } = await reader.open({ mode: 'read', signal });
+          assert.deepEqual(bounds, { first: 1, last: 31 });
+        } catch (error) {
+          assert.equal(error, signal.reason);
+          aborted += 1;
+        }
+        await reader.close();
+      }
+      assert.ok(aborted > 0);
+    }));
+
+  void it('ends an opening when it is closed meanwhile', () =>
+    withTopic(async (topic) => {
+      const journal = topic.journal();
+      const opening = journal.open({ mode: 'write', signal: FOREVER });
+      const refused = assert.rejects(opening, hasCode('JOURNAL_CLOSED'));
+      // Not before it has begun.
+      await new Promise((resolve) => setImmediate(resolve));
+      await journal.close();
+      await refused;
     }));
 
   void it('says that nobody is there when no broker answers', () =>
