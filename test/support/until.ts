@@ -8,8 +8,9 @@ const LOOK_MS = 10;
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
+  withinMs = DEADLINE_MS,
 ): Promise<void> {
-  const deadlineMs = performance.now() + DEADLINE_MS;
+  const deadlineMs = performance.now() + withinMs;
   while (!(await condition())) {
     if (performance.now() > deadlineMs) throw new Error(`not in time: ${what}`);
     await pause(LOOK_MS);

@@ -51,6 +51,8 @@ class KafkaJournal implements Journal {
   } as const;
   readonly #settings: KafkaSettings;
   #opened: Opened | undefined;
+  /** Ends what lives from `open` to `close`, from before it is all there. */
+  #opening: AbortController | undefined;
   #positionAcked = 0;
   #closing: Promise<void> | undefined;
 
@@ -67,9 +69,12 @@ class KafkaJournal implements Journal {
     this.#positionAcked = 0;
     const cluster = new Cluster(this.#settings);
     const ending = new AbortController();
+    this.#opening = ending;
     const either = AbortSignal.any([signal, ending.signal]);
     try {
       const chain = await this.#prepare(cluster, mode, start, either);
+      // Reading ends without error when it is told to: what was read then is not all.
+      either.throwIfAborted();
       const allocate = (): Promise<bigint> => cluster.newProducerId();
       const identity = new ProducerIdentity(allocate, chain);
       const producer = mode === 'write' ? new Producer(cluster, identity) : undefined;
@@ -78,6 +83,7 @@ class KafkaJournal implements Journal {
     } catch (error) {
       cluster.close();
       signal.throwIfAborted();
+      if (ending.signal.aborted) throw notOpen('It was closed while it was being opened.');
       throw error instanceof OperationalError ? error : unavailable(String(error), error);
     }
     return { bounds: this.bounds(), tornBytes: 0, notes: [] };
@@ -147,7 +153,10 @@ class KafkaJournal implements Journal {
 
   async #close(): Promise<void> {
     const opened = this.#opened;
-    if (opened === undefined) return;
+    if (opened === undefined) {
+      this.#opening?.abort();
+      return;
+    }
     clearInterval(opened.looking);
     await opened.producer?.close();
     opened.ending.abort();

@@ -11,6 +11,8 @@ import { acceptedOf, collect } from '../../conformance/journal/support.ts';
 import { until } from '../../support/until.ts';
 
 const IN_FLIGHT_MAX = 8;
+/** Brokers that start again beside much other work take their time. */
+const WITHIN_MS = 60_000;
 const FOREVER = new AbortController().signal;
 
 export class LoadedWriter implements AsyncDisposable {
@@ -62,7 +64,7 @@ export class LoadedWriter implements AsyncDisposable {
   /** So many more have been acknowledged. */
   async untilAcked(more: number): Promise<void> {
     const wanted = this.#acked.length + more;
-    await until(() => this.#acked.length >= wanted, `${more} more appends acknowledged`);
+    await until(() => this.#acked.length >= wanted, `${more} more appends acknowledged`, WITHIN_MS);
   }
 
   async #run(): Promise<void> {
