@@ -22,6 +22,8 @@ const LOOK_MS = 50;
 const ASK_MS_MAX = 2000;
 const END_MS_MAX = 20_000;
 const CATCH_UP_SECONDS = 30;
+/** Then the replicas connect anew. */
+const RECOUNT_MS = 5000;
 
 const RELAXED = 'sync_binlog=0, global innodb_flush_log_at_trx_commit=0, global sync_relay_log=0';
 const STRICT = 'sync_binlog=1, global innodb_flush_log_at_trx_commit=1, global sync_relay_log=1';
@@ -133,9 +135,35 @@ export async function settleRoles(
     await catchUp(portOfServer(server), primaryPort);
   }
   await withRoot(primaryPort, (ask) => ask('set global rpl_semi_sync_master_enabled=1'));
-  const isWhole = async (): Promise<boolean> =>
-    (await viewOf(primaryPort)).semiSyncClients === servers.length - 1;
-  await until(isWhole, deadlineMs, `the replicas of ${primary} acknowledge`);
+  const replicas = servers.filter((server) => server !== primary).map(portOfServer);
+  await untilAcknowledging(primaryPort, replicas, deadlineMs);
+}
+
+/** A primary may have lost count of a replica whose connection was made while it was promoted. */
+async function untilAcknowledging(
+  primaryPort: number,
+  replicas: readonly number[],
+  deadlineMs: number,
+): Promise<void> {
+  let clients = 0;
+  const isWhole = async (): Promise<boolean> => {
+    clients = (await viewOf(primaryPort)).semiSyncClients;
+    return clients >= replicas.length;
+  };
+  const soonMs = Math.min(deadlineMs, performance.now() + RECOUNT_MS);
+  const isSoon = await until(isWhole, soonMs, '').then(
+    () => true,
+    () => false,
+  );
+  if (isSoon) return;
+  for (const port of replicas) {
+    await withRoot(port, async (ask) => {
+      await ask('stop slave io_thread');
+      await ask('start slave io_thread');
+    });
+  }
+  const what = `${replicas.length} replicas acknowledge (${clients} did)`;
+  await until(isWhole, deadlineMs, what);
 }
 
 /** The writable one; where none is, the one that others follow, and of those the furthest. */

@@ -74,6 +74,7 @@ async function makeData(folder: string): Promise<void> {
   const child = spawn((await programPath('mariadb-install-db')) ?? '', parameters, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', HOME: folder, TMPDIR: folder },
     ...user,
   });
   let output = '';

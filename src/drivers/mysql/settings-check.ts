@@ -91,7 +91,9 @@ export async function checkSettings(
   );
   const findings: Finding[] = [];
   let packetBytesMax = PACKET_BYTES_MIN;
-  for (const [member, values] of variables) {
+  for (const member of reachable) {
+    const values = variables.get(member);
+    if (values === undefined) continue;
     const isPrimary = member.link === primary;
     if (isPrimary) packetBytesMax = Number(values.get('max_allowed_packet'));
     for (const check of [...OF_ALL, ...(isPrimary ? OF_PRIMARY : OF_REPLICA)]) {

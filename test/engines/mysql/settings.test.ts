@@ -67,7 +67,7 @@ void describe('mysql: settings of the servers', () => {
     }
   });
 
-  void it('names all that are wrong at once, and tells of those that are waived', async () => {
+  void it('names all that are wrong at once, on all servers', async () => {
     await using rig = new Rig(cluster);
     const primary = await cluster.primary();
     const [replica] = await cluster.replicas();
@@ -75,10 +75,10 @@ void describe('mysql: settings of the servers', () => {
     await cluster.ask(replica, 'set global sync_relay_log=0');
     try {
       const journal = rig.attach();
-      await assert.rejects(
-        journal.open({ mode: 'write', signal: FOREVER }),
-        /sync_binlog[^;]*; sync_relay_log/,
-      );
+      await assert.rejects(journal.open({ mode: 'write', signal: FOREVER }), (error: Error) => {
+        const { message } = error;
+        return message.includes('(sync_binlog)') && message.includes('(sync_relay_log)');
+      });
     } finally {
       await cluster.ask(primary, 'set global sync_binlog=1');
       await cluster.ask(replica, 'set global sync_relay_log=1');
