@@ -141,6 +141,7 @@ const QUALIFIED = [
   /\btransactions?\.csv\b/gi,
   /\b(?:heap|v8)[- ]?snapshots?\b/gi,
   /["'`](?:transactions?|snapshots?)["'`]/gi,
+  /\bdefault_transaction_[a-z_]+/g,
   /\.(?:takeHeap|writeHeap|getHeap)Snapshot\b/g,
 ];
 
