@@ -46,6 +46,7 @@ export async function engineUp(engine: Engine, folder: string, portFirst: number
     if ((await serverState(place, server)) === 'ended') await engine.prepare(place, server);
     await startServer(place, server, engine.command(place, server));
   }
+  await engine.settle?.(place);
   await untilUsable(engine, place);
   return place;
 }

@@ -21,6 +21,11 @@ export type Engine = {
   prepare(place: Place, server: string): Promise<void>;
   /** How a server is started, in the foreground. */
   command(place: Place, server: string): ServerCommand;
+  /**
+   * Where servers have to be told of each other: called after each start of them, when they may not
+   * answer yet; idempotent.
+   */
+  settle?(place: Place): Promise<void>;
   /** The server's own word about itself (its role in the engine); undefined while it has none. */
   ask(place: Place, server: string): Promise<string | undefined>;
   /** Whether the words of all servers mean that clients can use the engine. */

@@ -3,6 +3,7 @@
 import type { Engine } from './engine.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
+  mysql: async () => (await import('./mysql.ts')).mysql,
   zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
 };
 

@@ -101,7 +101,7 @@ async function checkReach(folder: string): Promise<void> {
 }
 
 /** The folder and all in it, so that the server may write there. */
-async function giveTo(
+export async function giveTo(
   folder: string,
   user: { readonly uid: number; readonly gid: number },
 ): Promise<void> {

@@ -32,8 +32,10 @@ export const JOURNAL_DRIVERS: JournalDrivers = {
 
 type EngineJournal = () => Promise<(options: EngineJournalOptions) => Journal>;
 
-/** Journals on replicated engines, by the engine's name in the setting (config/journal-place.ts). */
-export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {};
+/** Journals on replicated engines, by their names in the setting (config/journal-place.ts). */
+export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {
+  mysql: async () => (await import('./mysql/driver.ts')).createJournal,
+};
 
 /** Options by driver name. */
 export type CheckpointDriverOptions = {

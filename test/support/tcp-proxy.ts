@@ -17,6 +17,8 @@ export class TcpProxy implements AsyncDisposable {
   /** A request for which this is true is passed on, but its connection is cut before the answer. */
   losesAnswerTo: ((request: Buffer) => boolean) | undefined;
   answersLost = 0;
+  /** A request for which this is true is not passed on: its connection is cut. */
+  losesRequest: ((request: Buffer) => boolean) | undefined;
 
   private constructor(target: number) {
     this.#server = createServer((outer) => this.#accept(outer, target));
@@ -88,6 +90,11 @@ export class TcpProxy implements AsyncDisposable {
     }
     let isLosing = false;
     outer.on('data', (chunk: Buffer) => {
+      if (this.losesRequest?.(chunk) === true) {
+        this.losesRequest = undefined;
+        end();
+        return;
+      }
       if (this.losesAnswerTo?.(chunk) === true) isLosing = true;
       this.#pass(inner, chunk);
     });

@@ -35,8 +35,10 @@ const MAY_IMPORT: { readonly [part: string]: readonly string[] } = {
     'promotion',
     'main',
   ],
-  drivers: ['base', 'ports', 'drivers/*'],
-  'drivers/*': ['base', 'ports'],
+  drivers: ['base', 'ports', 'drivers/*', 'engine-options'],
+  'drivers/*': ['base', 'ports', 'engine-options'],
+  // What the drivers of all engines are told; of the drivers' folder only this one file.
+  'engine-options': [],
   examples: ['base', 'client', 'bin'],
   deploy: ['base'],
 };
@@ -81,6 +83,7 @@ export function partOf(path: string): string {
   // Its rooms: nobody but main.ts comes in.
   if (folder === 'main') return 'wiring';
   if (folder !== 'drivers') return folder;
+  if (name === 'engine-options.ts') return 'engine-options';
   return name.endsWith('.ts') ? 'drivers' : `drivers/${name}`;
 }
 
