@@ -4,6 +4,7 @@ import type { Engine } from './engine.ts';
 
 const ENGINES: Readonly<Record<string, () => Promise<Engine>>> = {
   mysql: async () => (await import('./mysql.ts')).mysql,
+  postgres: async () => (await import('./postgres.ts')).postgres,
   zookeeper: async () => (await import('./zookeeper.ts')).zookeeper,
 };
 

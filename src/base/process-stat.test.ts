@@ -8,6 +8,7 @@ test('a name with blanks and parentheses does not shift the fields', () => {
   for (const name of ['(node)', '(a b)', '(a) R 9 (b)', '()']) {
     assert.deepEqual(parseProcessStat(`42 ${name} S ${NUMBERS}\n`), {
       state: 'S',
+      parentPid: 1,
       startTime: 987_654,
       userTicks: 17,
       systemTicks: 23,

@@ -5,6 +5,8 @@
 export type ProcessStat = {
   /** One letter: R runs, S and D wait, T and t are stopped, Z and X have ended. */
   readonly state: string;
+  /** The process that started it, or whoever has taken it over. */
+  readonly parentPid: number;
   /** Clock ticks since the machine started: with the number it says which process it is. */
   readonly startTime: number;
   /** Clock ticks (hundredths of a second) of all threads, or of the one thread asked for. */
@@ -15,7 +17,7 @@ export type ProcessStat = {
 };
 
 /** Places of the fields behind the name; proc(5) counts from 1 and with the name: two more. */
-const Field = { state: 0, userTicks: 11, systemTicks: 12, startTime: 19 } as const;
+const Field = { state: 0, parentPid: 1, userTicks: 11, systemTicks: 12, startTime: 19 } as const;
 
 /** What is missing in the text is NaN, and the state X. */
 export function parseProcessStat(text: string): ProcessStat {
@@ -24,6 +26,7 @@ export function parseProcessStat(text: string): ProcessStat {
   const state = fields[Field.state] || 'X';
   return {
     state,
+    parentPid: Number(fields[Field.parentPid]),
     startTime: Number(fields[Field.startTime]),
     userTicks: Number(fields[Field.userTicks]),
     systemTicks: Number(fields[Field.systemTicks]),

@@ -35,6 +35,7 @@ type EngineJournal = () => Promise<(options: EngineJournalOptions) => Journal>;
 /** Journals on replicated engines, by their names in the setting (config/journal-place.ts). */
 export const ENGINE_JOURNALS: Readonly<Record<string, EngineJournal>> = {
   mysql: async () => (await import('./mysql/driver.ts')).createJournal,
+  postgres: async () => (await import('./postgres/driver.ts')).createJournal,
 };
 
 /** Options by driver name. */

@@ -139,6 +139,8 @@ const QUALIFIED = [
   /\b(?:SQL(?:ite)?|node:sqlite|exclusive|database|kernel|PostgreSQL|MySQL|Kafka|lock) transactions?\b/gi,
   /\b(?:BEGIN|ISO 20022|pacs\.008|pain\.001)[^.\n]{0,40}\btransactions?\b/gi,
   /\btransactions?\.csv\b/gi,
+  // PostgreSQL's settings.
+  /\b(?:default_|idle_in_)?transaction_(?:isolation|read_only|deferrable|session_timeout)\b/g,
   /\b(?:heap|v8)[- ]?snapshots?\b/gi,
   /["'`](?:transactions?|snapshots?)["'`]/gi,
   /\bdefault_transaction_[a-z_]+/g,
