@@ -25,6 +25,8 @@ export const APPLICATION_NAME = 'holdfast engine';
 const CONNECT_MS_MAX = 3000;
 const ANSWER_MS_MAX = 10_000;
 
+const NO_DATABASE = '3D000';
+
 /** The class of the warning that a commit gave up waiting for its standbys. */
 const WARNING_CODE = '01000';
 
@@ -52,8 +54,20 @@ export class PostgresSession implements AsyncDisposable {
     });
   }
 
-  /** Rejects with the server's or the network's own words. */
+  /**
+   * In the maintenance database where the journal's is not there (yet: a standby may be behind).
+   * Rejects with the server's or the network's own words.
+   */
   static async connect(server: Server, credentials: Credentials): Promise<PostgresSession> {
+    try {
+      return await PostgresSession.#open(server, credentials);
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code !== NO_DATABASE) throw error;
+      return await PostgresSession.#open(server, { ...credentials, database: 'postgres' });
+    }
+  }
+
+  static async #open(server: Server, credentials: Credentials): Promise<PostgresSession> {
     const session = new PostgresSession(server, credentials);
     try {
       await session.#within(session.#client.connect(), CONNECT_MS_MAX);

@@ -161,7 +161,11 @@ export class PostgresHand implements EngineHand {
     const isRefused = act.kind === 'claim' ? stored >= term : stored > term;
     if (isRefused) throw new TermRefused(act.member, stored, term);
     if (act.kind !== 'claim' && stored < term) await runAll(session, storing(term));
-    if (act.kind === 'prove') return await this.#prove(session, act.member);
+    if (act.kind === 'prove') {
+      // A commit that nobody acknowledges waits on when its connection ends, and must hold no lock.
+      await session.rows(`select pg_advisory_unlock(${LOCK})`);
+      return await this.#prove(session, act.member);
+    }
     await runAll(session, this.#statementsOf(act, term, false));
     if (act.kind === 'promote') await this.#checkPromoted(session, act.member);
   }

@@ -62,6 +62,7 @@ export type Rejoin =
   | {
       readonly kind: 'refused';
       readonly code:
+        | 'label_unknown'
         | 'patroni_has_it'
         | 'member_unknown'
         | 'no_primary'
@@ -123,7 +124,15 @@ export function planRejoin(members: readonly MemberView[], wish: RejoinWish): Re
       action: 'Find out which member was promoted last; its data may be the ones that count.',
     };
   }
-  const label = labelFor(members, own, primary, wish);
+  const [label = '', ...namesake] = labelsFor(members, own, primary, wish);
+  if (namesake.length > 0) {
+    return {
+      kind: 'refused',
+      code: 'label_unknown',
+      reason: `${primary.name} waits for ${[label, ...namesake].join(', ')}: one is ${own.name}.`,
+      action: 'Say which: --label NAME.',
+    };
+  }
   const { timeline } = primary;
   const work = { member: own.name, primary: primary.name, term, label, timeline };
   return caseOf(own, primary, work, wish);
@@ -163,16 +172,16 @@ function awayReason(
   return `Only ${seen} of ${members.length} members can be seen: another one may be the primary.`;
 }
 
-/** A name that the primary waits for already, if one is free; else one made from its address. */
-function labelFor(
+/** Its own name; else those that the primary waits for and nobody is known to have. */
+function labelsFor(
   members: readonly MemberView[],
   own: MemberView,
   primary: MemberView,
   { label, folder }: RejoinWish,
-): string {
+): readonly string[] {
   const known = label ?? (own.label || folder?.label) ?? '';
-  if (known !== '') return known;
+  if (known !== '') return [known];
   const taken = members.filter(({ name }) => name !== own.name).map((member) => member.label);
   const free = (primary.acknowledging?.labels ?? []).filter((name) => !taken.includes(name));
-  return free.length === 1 ? free[0]! : labelOf(own);
+  return free.length === 0 ? [labelOf(own)] : free;
 }
