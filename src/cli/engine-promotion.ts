@@ -243,7 +243,7 @@ function notWanted(): CliFailure {
   });
 }
 
-export function toldAsFailure(error: unknown): unknown {
+export function toldAsFailure(error: unknown, verb = 'promote'): unknown {
   if (error instanceof TermRefused) {
     return new CliFailure(
       {
@@ -263,10 +263,13 @@ export function toldAsFailure(error: unknown): unknown {
       exitCode: isWaiting ? ExitCode.unavailable : ExitCode.failed,
       code: isWaiting ? 'engine_cannot_acknowledge' : 'engine_act_failed',
       message: error.message,
-      money: 'Nothing acknowledged is lost. Payments wait until it is finished.',
+      money:
+        verb === 'promote'
+          ? 'Nothing acknowledged is lost. Payments wait until it is finished.'
+          : 'Nothing acknowledged is lost; the primary is not concerned.',
       action: isWaiting
         ? 'Bring a standby back (holdfast engine rejoin MEMBER), then run promote again.'
-        : 'Mend that, then run promote again: it goes on from what it finds.',
+        : `Mend that, then run ${verb} again: it goes on from what it finds.`,
     },
     error,
   );

@@ -28,12 +28,15 @@ export async function rejoin({ io, args, options }: Call<RejoinOptions>): Promis
       case 'follow':
         return await follow(output, hand, planned.work);
       case 'prepare':
+        if (rejoining.worksOn === 'server' && planned.isRunning) {
+          return await follow(output, hand, planned.work);
+        }
         return await prepare({ output, hand, rejoining, work: planned.work });
       default:
         return planned satisfies never;
     }
   } catch (error) {
-    throw toldAsFailure(error);
+    throw toldAsFailure(error, 'rejoin');
   } finally {
     await hand.close();
   }
@@ -42,9 +45,11 @@ export async function rejoin({ io, args, options }: Call<RejoinOptions>): Promis
     const { dataFolder } = options;
     showSteps(output, work, rejoining.steps(work, dataFolder));
     if (dataFolder === undefined) {
-      output.note(
-        'Nothing has been changed. Run this on its machine with --data-folder, or do it by hand.',
-      );
+      const way =
+        rejoining.worksOn === 'server'
+          ? 'Start it so, then run this once more.'
+          : 'Run this on its machine with --data-folder, or do it by hand.';
+      output.note(`Nothing has been changed. ${way}`);
       return ExitCode.ok;
     }
     await confirm();

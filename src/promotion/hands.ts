@@ -37,6 +37,19 @@ const HANDS: { readonly [Name in JournalEngineName]?: Opening } = {
     });
     return { hand, rejoining };
   },
+  mysql: async ({ hosts, user, name, parameters }, { password, replicationPassword }) => {
+    const [{ MySqlHand }, { MySqlRejoin }] = await Promise.all([
+      import('./mysql.ts'),
+      import('./mysql-rejoin.ts'),
+    ]);
+    const credentials = { user, password, database: name, parameters };
+    const hand = new MySqlHand({ servers: hosts, credentials, replicationPassword });
+    const rejoining = new MySqlRejoin({
+      server: (member) => hosts.find(({ host, port }) => `${host}:${port}` === member)!,
+      credentials,
+    });
+    return { hand, rejoining };
+  },
 };
 
 export const SUPERVISED_ENGINES: readonly string[] = Object.keys(HANDS);

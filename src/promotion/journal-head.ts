@@ -20,3 +20,19 @@ export function headOf(row: Readonly<Record<string, unknown>> | undefined): Head
   if (!Number.isSafeInteger(epoch) || !Number.isSafeInteger(position)) return undefined;
   return { epoch, position, digest: String(row['digest']).toLowerCase() };
 }
+
+export function mysqlHead(database: string): string {
+  return `select epoch, position, lower(hex(digest)) as digest
+    from \`${database}\`.journal order by position desc limit 1`;
+}
+
+export function mysqlDigestAt(database: string, position: number): string {
+  return `select lower(hex(digest)) as digest from \`${database}\`.journal
+    where position = ${position}`;
+}
+
+/** A change of no content that is replicated, in a table that the driver has made for that. */
+export function mysqlBarrier(database: string): string {
+  return `insert into \`${database}\`.journal_barrier (id, nonce) values (1, random_bytes(16))
+    on duplicate key update nonce = values(nonce)`;
+}

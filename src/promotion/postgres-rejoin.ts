@@ -44,6 +44,7 @@ const FORMER = [
 ];
 
 export class PostgresRejoin implements RejoinHand {
+  readonly worksOn = 'folder';
   readonly #options: PostgresRejoinOptions;
 
   constructor(options: PostgresRejoinOptions) {

@@ -43,6 +43,8 @@ export type RejoinStep = {
 };
 
 export interface RejoinHand {
+  /** Where a member is made a standby: in its stopped server's folder, or by asking the server. */
+  readonly worksOn: 'folder' | 'server';
   readFolder(folder: string): Promise<FolderView>;
   /** What `prepare` does, for people who do it themselves. */
   steps(work: RejoinWork, folder: string | undefined): readonly RejoinStep[];

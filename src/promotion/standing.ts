@@ -73,7 +73,8 @@ function notesOf(members: readonly MemberView[], primary: MemberView | undefined
       );
     }
     if (standing === 'standby, astray') {
-      notes.push(`${member.name} follows ${member.source || 'somebody'}, not the primary.`);
+      const source = member.source || 'nobody that is known';
+      notes.push(`${member.name} is to follow ${source}, and does not receive from the primary.`);
     }
     notes.push(...member.faults.map((fault) => `${member.name}: ${fault}.`));
     notes.push(...member.patroniSigns.map((sign) => `${member.name}: Patroni: ${sign}.`));

@@ -5,7 +5,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { engineDown, engineUp } from '../../../deploy/engines/control.ts';
-import { folderOf } from '../../../deploy/engines/place.ts';
+import { type Place, folderOf } from '../../../deploy/engines/place.ts';
 import { postgres } from '../../../deploy/engines/postgres.ts';
 import { startServer } from '../../../deploy/engines/servers.ts';
 import { type Seen, runSeen } from '../../../src/cli/testing/run.ts';
@@ -31,7 +31,7 @@ export class PromotionBench implements AsyncDisposable {
   static async start(): Promise<PromotionBench> {
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-promotion-'));
     await chmod(folder, 0o755);
-    return new PromotionBench(new Cluster(await engineUp(postgres, folder, 0)), folder);
+    return new PromotionBench(new Cluster(await clusterIn(folder)), folder);
   }
 
   nameOf(server: ServerName): string {
@@ -137,5 +137,16 @@ export class PromotionBench implements AsyncDisposable {
     await Promise.all(this.#journals.map((journal) => journal.close()));
     await engineDown(postgres, this.#folder);
     await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** One that does not come up leaves nothing behind. */
+async function clusterIn(folder: string): Promise<Place> {
+  try {
+    return await engineUp(postgres, folder, 0);
+  } catch (error) {
+    await engineDown(postgres, folder);
+    await rm(folder, { recursive: true, force: true });
+    throw error;
   }
 }
