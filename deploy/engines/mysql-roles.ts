@@ -21,6 +21,10 @@ const SETTLE_MS_MAX = 40_000;
 const LOOK_MS = 50;
 const ASK_MS_MAX = 2000;
 const END_MS_MAX = 20_000;
+const CATCH_UP_SECONDS = 30;
+
+const RELAXED = 'sync_binlog=0, global innodb_flush_log_at_trx_commit=0, global sync_relay_log=0';
+const STRICT = 'sync_binlog=1, global innodb_flush_log_at_trx_commit=1, global sync_relay_log=1';
 
 export type Row = Readonly<Record<string, string | number | null>>;
 
@@ -126,6 +130,7 @@ export async function settleRoles(
     if (server === primary) continue;
     await follow(portOfServer(server), primaryPort);
     await untilReplicating(place, server, { engine, primaryPort, deadlineMs });
+    await catchUp(portOfServer(server), primaryPort);
   }
   await withRoot(primaryPort, (ask) => ask('set global rpl_semi_sync_master_enabled=1'));
   const isWhole = async (): Promise<boolean> =>
@@ -215,9 +220,21 @@ async function untilReplicating(
   await engine.prepare(place, server);
   await startServer(place, server, engine.command(place, server));
   await until(() => isReachable(port), deadlineMs, `${server} answers, made anew`);
+  // Its whole history comes anew: nothing is lost when that is broken off.
+  await withRoot(port, (ask) => ask(`set global ${RELAXED}`));
   await follow(port, primaryPort);
   const isBack = async (): Promise<boolean> => (await viewOf(port)).isReplicating;
   await until(isBack, deadlineMs, `${server} replicates, made anew (${view.fault})`);
+  await catchUp(port, primaryPort);
+  await withRoot(port, (ask) => ask(`set global ${STRICT}`));
+}
+
+/** Returns when it has applied what the primary has now. */
+async function catchUp(port: number, primaryPort: number): Promise<void> {
+  const [own] = await withRoot(primaryPort, (ask) => ask('select @@gtid_binlog_pos as gtid'));
+  const wait = `select master_gtid_wait('${own?.['gtid'] ?? ''}', ${CATCH_UP_SECONDS}) as result`;
+  const [row] = await withRoot(port, (ask) => ask(wait));
+  if (Number(row?.['result']) !== 0) throw new EngineProblem('A replica does not catch up.');
 }
 
 async function until(

@@ -123,6 +123,8 @@ function configuration(place: Place, server: string): string {
     'innodb_log_file_size=256M',
     'max_connections=200',
     'performance_schema=0',
+    // A discarded entry is not sent to the replicas once more.
+    'binlog_row_image=MINIMAL',
     'read_only=1',
     // On a replica it would block the replica's own applying: the primary is told when it is one.
     'rpl_semi_sync_master_enabled=0',

@@ -76,8 +76,10 @@ class MySqlJournal implements Journal {
       options.signal.throwIfAborted();
       this.#notePlaces(members);
       const primary = primaryOf(members);
-      const checked = await checkSettings(members, primary.link, this.#settings);
-      if (options.mode === 'write') {
+      const { mode } = options;
+      const what = { settings: this.#settings, mode };
+      const checked = await checkSettings(members, primary.link, what);
+      if (mode === 'write') {
         const opened = { members, primary, checked, untilMs };
         this.#writing = await this.#startWriting(opened);
         isKept = true;

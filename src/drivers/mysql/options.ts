@@ -39,7 +39,11 @@ export const RECONNECT_MS_MAX = 2000;
 
 /** Entries of one statement: what may be under way, and room for callers that send more. */
 export const STATEMENT_ENTRIES_MAX = 16;
-export const STATEMENT_BYTES_MAX = 8 * ENTRY_BYTES_MAX;
+/**
+ * More would only keep the first of them waiting: with eight entries of 1 MiB under way an append
+ * took 0.4 to 0.5 s at 2 MiB and 0.6 to 0.9 s at 8 MiB, at no lower rate.
+ */
+export const STATEMENT_BYTES_MAX = 2 * ENTRY_BYTES_MAX;
 
 /** Below this an entry of 1 MiB and its statement would not fit. */
 export const PACKET_BYTES_MIN = 2 * ENTRY_BYTES_MAX;

@@ -59,6 +59,9 @@ const OF_REPLICA: readonly Check[] = [
   atLeast('slave_max_allowed_packet', PACKET_BYTES_MIN),
 ];
 
+/** What a failover changes on the way: who only reads acknowledges nothing, and need not mind. */
+const OF_FAILOVER: ReadonlySet<string> = new Set(['read_only', 'rpl_semi_sync_master_enabled']);
+
 type Finding = { readonly name: string; readonly detail: string };
 
 /** What the checks have found that matters later. */
@@ -72,7 +75,7 @@ export type CheckedSettings = {
 export async function checkSettings(
   members: readonly Member[],
   primary: Link,
-  settings: MySqlSettings,
+  { settings, mode }: { readonly settings: MySqlSettings; readonly mode: 'write' | 'read' },
 ): Promise<CheckedSettings> {
   const reachable = members.filter(({ link, kind }) => link === primary || kind === 'replica');
   const variables = new Map<Member, ReadonlyMap<string, string>>();
@@ -88,10 +91,13 @@ export async function checkSettings(
   );
   const findings: Finding[] = [];
   let packetBytesMax = PACKET_BYTES_MIN;
-  for (const [member, values] of variables) {
+  for (const member of reachable) {
+    const values = variables.get(member);
+    if (values === undefined) continue;
     const isPrimary = member.link === primary;
     if (isPrimary) packetBytesMax = Number(values.get('max_allowed_packet'));
     for (const check of [...OF_ALL, ...(isPrimary ? OF_PRIMARY : OF_REPLICA)]) {
+      if (mode === 'read' && OF_FAILOVER.has(check.name)) continue;
       findings.push(...failed(check, nameOf(member.host), values.get(check.name)));
     }
     if (!isPrimary) findings.push(...replicationFindings(member));

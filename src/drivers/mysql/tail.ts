@@ -35,8 +35,8 @@ const LOOK_ENTRIES_MAX = 8;
 const BATCH_ENTRIES_MAX = 512;
 const BATCH_BYTES_MAX = 8 * ENTRY_BYTES_MAX;
 
-/** While nothing comes it is asked so often whether its server is still the primary. */
-const PRIMARY_LOOK_MS = 1000;
+/** While nothing comes the servers are asked so often who is the primary. */
+const PRIMARY_LOOK_MS = 2000;
 
 const OFFSET = /^p(?<position>[1-9][0-9]{0,15})$/;
 
@@ -122,7 +122,7 @@ export class Tail {
       try {
         const link = await this.#connected(untilMs);
         const batch = await this.#look(link);
-        if (batch.length === 0) await this.#checkPrimary(link);
+        if (batch.length === 0) this.#lookForPrimary(link);
         return batch;
       } catch (error) {
         if (this.#isOver) return undefined;
@@ -165,14 +165,21 @@ export class Tail {
     );
   }
 
-  /** A server that became a replica, or was cut off from all others, never says so by itself. */
-  async #checkPrimary(link: Link): Promise<void> {
+  /**
+   * A server that became a replica, or was cut off from all others, never says so by itself.
+   * Asking goes on beside the reading: a server that does not answer would delay it.
+   */
+  #lookForPrimary(link: Link): void {
+    if (this.#options.settings.hosts.length < 2) return;
     if (performance.now() - this.#primarySeenMs < PRIMARY_LOOK_MS) return;
     this.#primarySeenMs = performance.now();
-    const [own] = await link.ask('select @@global.read_only as is_read_only');
-    if (Number(own?.['is_read_only']) === 0) return;
-    link.destroy();
-    throw new LinkLost(`${nameOf(link.host)} takes no writes any more`);
+    void connectToPrimary(this.#options.settings, RECONNECT_MS_MAX).then(
+      (primary) => {
+        if (primary.host !== link.host) link.destroy();
+        primary.destroy();
+      },
+      () => link.destroy(),
+    );
   }
 
   async #look(link: Link): Promise<readonly StoredEntry[]> {

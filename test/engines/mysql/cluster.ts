@@ -1,6 +1,7 @@
 // The servers under test: killed, frozen, cut off and promoted here, and looked at past the driver.
 
 import { randomUUID } from 'node:crypto';
+import { readFile, readdir } from 'node:fs/promises';
 import {
   type ServerView,
   type Row,
@@ -113,6 +114,16 @@ export class MySqlCluster {
     if (signal === 'SIGKILL' && !(await hasEnded(mark, END_MS_MAX))) {
       throw new Error(`${name} does not end.`);
     }
+    // On a busy machine some threads run on for a while.
+    if (signal === 'SIGSTOP') await until(() => isFrozen(mark.pid), `${name} is frozen`);
+  }
+
+  /** As an operator does it; returns when the process has ended. */
+  async shutDown(name: string): Promise<void> {
+    const mark = await processOf(this.place, name);
+    if (mark === undefined) throw new Error(`${name} was never started.`);
+    await this.ask(name, 'shutdown');
+    if (!(await hasEnded(mark, END_MS_MAX))) throw new Error(`${name} does not shut down.`);
   }
 
   /** Its process alone; nobody tells it of the others. */
@@ -151,11 +162,77 @@ export class MySqlCluster {
     return thread!;
   }
 
+  /**
+   * The failover by hand (src/drivers/mysql/README.md): both replicas stop receiving, the one that
+   * has received more applies it and takes writes, the other one replicates from it.
+   */
+  async promote(replicas: readonly [string, string]): Promise<string> {
+    const received = new Map<string, number>();
+    for (const name of replicas) {
+      await this.ask(name, 'stop slave io_thread');
+      const [row] = await this.ask(name, 'show all slaves status');
+      const gtid = String(row?.['Gtid_IO_Pos']);
+      await this.ask(name, `select master_gtid_wait('${gtid}', 10)`);
+      received.set(name, Number(gtid.split('-').at(-1)));
+    }
+    const [one, other] = replicas;
+    const isOther = (received.get(other) ?? 0) > (received.get(one) ?? 0);
+    const [promoted, following] = isOther ? [other, one] : [one, other];
+    for (const statement of [
+      'stop slave',
+      'reset slave all',
+      'set global rpl_semi_sync_master_enabled=1',
+      'set global read_only=0',
+    ]) {
+      await this.ask(promoted, statement);
+    }
+    await this.ask(following, 'stop slave');
+    const port = this.portOf(promoted);
+    await this.ask(following, `change master to master_host='127.0.0.1', master_port=${port}`);
+    await this.ask(following, 'start slave');
+    await until(async () => (await this.view(promoted)).semiSyncClients === 1, 'it is followed');
+    return promoted;
+  }
+
+  /** The last GTID that the replica has received. */
+  async received(name: string): Promise<string> {
+    const [row] = await this.ask(name, 'show all slaves status');
+    return String(row?.['Gtid_IO_Pos']);
+  }
+
   /** Whatever was done to it, afterwards it is whole, whoever is the primary. */
   async mend(): Promise<void> {
     for (const name of this.names) await this.signal(name, 'SIGCONT');
+    await this.#endDeserted();
     await engineUp(mysql, this.place.folder, 0);
   }
+
+  /**
+   * Two that take writes: the one that nobody follows is the old primary. It is killed, since it
+   * does not become read-only while a statement waits for replicas that it has no more.
+   */
+  async #endDeserted(): Promise<void> {
+    const views = new Map<string, ServerView>();
+    for (const name of this.names) {
+      const view = await this.view(name).catch(() => undefined);
+      if (view !== undefined) views.set(name, view);
+    }
+    const writable = [...views].filter(([, view]) => !view.isReadOnly && view.source === undefined);
+    if (writable.length < 2) return;
+    for (const [name] of writable) {
+      const port = this.portOf(name);
+      if ([...views.values()].some(({ source }) => source === port)) continue;
+      await this.signal(name, 'SIGKILL');
+    }
+  }
+}
+
+/** Every thread of it. */
+async function isFrozen(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const texts = threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8'));
+  const stats = await Promise.all(texts.map((text) => text.catch(() => '')));
+  return stats.every((text) => text === '' || /\) [Tt] /.test(text));
 }
 
 /** Each server behind a proxy of its own. */
