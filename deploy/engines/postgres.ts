@@ -11,7 +11,7 @@ import type { Engine } from './engine.ts';
 import { isThere } from './packages.ts';
 import { type Place, folderOf, portOf } from './place.ts';
 import { EngineProblem } from './problem.ts';
-import { hasEnded, markOf } from './processes.ts';
+import { markOf } from './processes.ts';
 import { makeServerFolder, runAsServer } from './programs.ts';
 
 const PROGRAMS = '/usr/lib/postgresql/15/bin';
@@ -19,6 +19,8 @@ const SERVERS = ['n1', 'n2', 'n3'];
 const ASK_MS_MAX = 1000;
 const PRIMARY_MS_MAX = 30_000;
 const LOOK_MS = 50;
+/** In postmaster.pid, from 0. */
+const SEGMENT_LINE = 6;
 const LEFTOVER_MS_MAX = 10_000;
 
 /** Whom applications connect as: no superuser, may create databases, and needs no password. */
@@ -33,6 +35,7 @@ const SETTINGS = [
   'hot_standby = on',
   'shared_buffers = 64MB',
   'max_wal_size = 1GB',
+  'checkpoint_timeout = 30s',
   'wal_keep_size = 512MB',
   'wal_receiver_timeout = 2s',
   'wal_sender_timeout = 2s',
@@ -70,7 +73,7 @@ export const postgres: Engine = {
     const mark = join(folderOf(place, server), 'prepared');
     await makeServerFolder(folderOf(place, server));
     if (await isThere(mark)) {
-      await untilChildrenEnded(data);
+      await untilEnded(data);
       return;
     }
     await rm(data, { recursive: true, force: true });
@@ -150,11 +153,30 @@ async function untilPrimary(place: Place): Promise<string> {
   }
 }
 
-/** A killed server's children follow it a moment later; before that a new one refuses to start. */
-async function untilChildrenEnded(data: string): Promise<void> {
-  const lines = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
-  const mark = await markOf(Number.parseInt(lines, 10));
-  if (mark !== undefined) await hasEnded(mark, LEFTOVER_MS_MAX);
+/**
+ * A killed server is there until whoever started it has heard of its end, and its children follow
+ * it a moment later; before that a new one refuses to start. The children are known by the shared
+ * memory that they hold, whose number stands in the lock file.
+ */
+async function untilEnded(data: string): Promise<void> {
+  const lines = (await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+  const segment = lines[SEGMENT_LINE]?.trim().split(/\s+/)[1];
+  const pid = Number.parseInt(lines[0] ?? '', 10);
+  const deadlineMs = performance.now() + LEFTOVER_MS_MAX;
+  while ((await markOf(pid)) !== undefined || (await isAttached(segment))) {
+    if (performance.now() > deadlineMs) return;
+    await pause(LOOK_MS);
+  }
+}
+
+async function isAttached(segment: string | undefined): Promise<boolean> {
+  const table = await readFile('/proc/sysvipc/shm', 'utf8').catch(() => '');
+  const rows = table.split('\n').map((line) => line.trim().split(/\s+/));
+  const id = rows[0]?.indexOf('shmid') ?? -1;
+  const attached = rows[0]?.indexOf('nattch') ?? -1;
+  return rows.some(
+    (row) => segment !== undefined && row[id] === segment && Number(row[attached]) > 0,
+  );
 }
 
 async function askOne(

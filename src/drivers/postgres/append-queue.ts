@@ -46,6 +46,8 @@ export class AppendQueue {
   #sent: readonly Waiting[] = [];
   #running: Promise<void> | undefined;
   #positionWritten: number;
+  /** Warnings of the time when the journal was opened. */
+  readonly #warningsBefore: number;
   /** Why nothing is taken, until an append at the position after the last success. */
   #full: OperationalError | undefined;
   #broken: OperationalError | undefined;
@@ -53,6 +55,7 @@ export class AppendQueue {
   constructor(options: AppendQueueOptions) {
     this.#options = options;
     this.#positionWritten = options.position;
+    this.#warningsBefore = options.session.warnings.length;
     options.session.onLost = ({ message }) => this.#break(message);
   }
 
@@ -119,20 +122,18 @@ export class AppendQueue {
     // It rejects with the session, as the append does.
     stood.catch(() => undefined);
     let added: number;
-    let standing: Row | undefined;
     try {
       added = Number((await appended)[0]?.['added']);
-      [standing] = await stood;
     } catch (error) {
       this.#failed(sent, error);
       return;
     }
-    if (this.#broken !== undefined) return;
     if (added === 0) {
       this.#refuseAll([...sent, ...this.#waiting.splice(0)], fenced(sent[0]!.entry));
       return;
     }
-    const flaw = session.warnings.at(-1) ?? flawOf(standing, settings.waived);
+    const flaw = await this.#flawOf(stood);
+    if (this.#broken !== undefined) return;
     if (flaw !== undefined || added !== sent.length) {
       this.#break(`Its success is in doubt: ${flaw ?? `${added} entries were added`}.`);
       return;
@@ -141,6 +142,18 @@ export class AppendQueue {
       this.#positionWritten = entry.position;
       onAppended(entry.position);
       done.resolve(offsetOf(entry.position));
+    }
+  }
+
+  /** Why the success of an append cannot be believed; undefined = it can. */
+  async #flawOf(stood: Promise<readonly Row[]>): Promise<string | undefined> {
+    const { session, settings } = this.#options;
+    try {
+      const [standing] = await stood;
+      const warning = session.warnings.slice(this.#warningsBefore).at(-1);
+      return warning ?? flawOf(standing, settings.waived);
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
     }
   }
 

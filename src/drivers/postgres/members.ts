@@ -4,6 +4,7 @@
 // the other is an old one that has not been told. It is left alone: what it commits now no sealed
 // standby confirms. On one timeline nobody can say which is right, and nothing is written.
 
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { OperationalError } from '../../base/errors.ts';
 import type { EngineHost } from '../engine-options.ts';
@@ -13,6 +14,8 @@ import { SERVER_WORD, type ServerWord, serverWordOf } from './settings-check.ts'
 
 /** When the primary is known the others get this long to be heard, too. */
 const OTHERS_MS = 250;
+/** And the last few this long, when more than half have been. */
+const REST_MS = 50;
 
 const NO_DATABASE = '3D000';
 
@@ -76,20 +79,19 @@ async function lookAtAll(search: Search): Promise<readonly MemberSeen[]> {
   const seen: (MemberSeen | undefined)[] = hosts.map(() => undefined);
   let isOver = false;
   const found = Promise.withResolvers<void>();
+  const most = Promise.withResolvers<void>();
   const looks = hosts.map(async (host, index) => {
     const member = await lookAt(host, search);
     if (isOver && member.kind === 'heard') return await member.session.end(search.withinMs);
     seen[index] = member;
     if (member.kind === 'heard' && !member.word.isStandby) found.resolve();
+    const heardCount = seen.filter((one) => one?.kind === 'heard').length;
+    if (2 * heardCount > hosts.length) most.resolve();
   });
   const all = Promise.all(looks);
   await Promise.race([all, found.promise]);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, OTHERS_MS);
-  });
-  await Promise.race([all, late]);
-  clearTimeout(timer);
+  await Promise.race([all, most.promise, pause(OTHERS_MS)]);
+  await Promise.race([all, pause(REST_MS)]);
   isOver = true;
   return hosts.map(
     (host, index) =>

@@ -39,6 +39,7 @@ export class Reader {
   readonly #options: ReadOptions;
   #session: Session | undefined;
   #delivered: Delivered | undefined;
+  readonly #closed = Promise.withResolvers<undefined>();
   #isClosed = false;
   /** Something may have changed since the last look. */
   #isWoken = false;
@@ -73,6 +74,7 @@ export class Reader {
   /** Ends it without error, wherever it is. Idempotent. */
   close(): void {
     this.#isClosed = true;
+    this.#closed.resolve(undefined);
     this.#session?.destroy('the reader was closed');
     this.look();
   }
@@ -108,18 +110,31 @@ export class Reader {
 
   async #connected(): Promise<Session | undefined> {
     if (this.#session?.isLost === false) return this.#session;
-    const session = await this.#parts.connect();
+    const session = await this.#connect();
+    if (this.#isClosed) return undefined;
     if (session === undefined) {
       // No database, no entries: only who wants none can be served.
       this.#atPlace();
       return undefined;
     }
     this.#session = session;
-    if (this.#isClosed) session.destroy('the reader was closed');
     session.onNotification = () => this.look();
     session.onLost = () => this.look();
     if (this.#options.follow) await session.ask(LISTEN, this.#parts.bounds.questionMs);
     await this.#verify(session);
+    return session;
+  }
+
+  /** Whoever closes it does not wait for servers that do not answer. */
+  async #connect(): Promise<Session | undefined> {
+    const connecting = this.#parts.connect();
+    const session = await Promise.race([connecting, this.#closed.promise]);
+    if (this.#isClosed) {
+      connecting.then(
+        (late) => late?.destroy('the reader was closed'),
+        () => undefined,
+      );
+    }
     return session;
   }
 

@@ -8,7 +8,7 @@ import pg from 'pg';
 import { engineUp } from '../../../deploy/engines/control.ts';
 import { type Place, portOf } from '../../../deploy/engines/place.ts';
 import { postgres } from '../../../deploy/engines/postgres.ts';
-import { hasEnded, signalProcess } from '../../../deploy/engines/processes.ts';
+import { hasEnded, markOf, signalProcess } from '../../../deploy/engines/processes.ts';
 import { processOf } from '../../../deploy/engines/servers.ts';
 import { parseProcessStat } from '../../../src/base/process-stat.ts';
 import type { EngineJournalOptions } from '../../../src/drivers/engine-options.ts';
@@ -47,7 +47,10 @@ export class Cluster {
     if (mark === undefined) throw new Error(`${name} was never started.`);
     const children = signal === 'SIGKILL' ? [] : await childrenOf(mark.pid);
     await signalProcess(mark, signal);
-    for (const pid of children) process.kill(pid, signal);
+    for (const pid of children) {
+      const child = await markOf(pid);
+      if (child !== undefined) await signalProcess(child, signal);
+    }
     if (signal === 'SIGKILL' && !(await hasEnded(mark, END_MS_MAX))) {
       throw new Error(`${name} does not end.`);
     }
@@ -62,6 +65,11 @@ export class Cluster {
         () => undefined,
       );
     await engineUp({ ...only, ask: answers }, this.place.folder, 0);
+  }
+
+  /** A server that is killed next replays only what is written from now on. */
+  async shortenRecovery(): Promise<void> {
+    for (const name of this.names) await this.sql(name, 'checkpoint');
   }
 
   /** Whatever was done to it, afterwards it is whole. */
