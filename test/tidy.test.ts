@@ -37,7 +37,8 @@ const TERMS = `command, entry, position, offset, epoch, apply, outcome, event, e
   pending, payment, authorise, capture, refund, rail, in doubt, participant, position limit, cycle,
   obligation, settle, reconcile, frame, seal, void record, opening, roll, edge, window, bucket,
   image, segment, stamp, tick, digest, durable, torn, corrupt, refusal, transient, chain, ledger,
-  intake, sequencer, appender, applier, publisher, responder, leader, standby, fencing`
+  intake, sequencer, appender, applier, publisher, responder, leader, standby, fencing,
+  supervision term, fence, deposed`
   .split(',')
   .map((term) => term.trim());
 

@@ -6,6 +6,7 @@ import { releaseVersion } from '../config/release.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addCheckpointCommands } from './commands/checkpoint.ts';
 import { addClusterCommands } from './commands/cluster.ts';
+import { addEngineCommands } from './commands/engine.ts';
 import { addHistoryCommands } from './commands/history.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addJournalCommands } from './commands/journal.ts';
@@ -99,6 +100,7 @@ export function makeProgram(io: Io, run: Run): Command {
   addLedgerCommands(program, run);
   addJournalCommands(program, run);
   addCheckpointCommands(program, run);
+  addEngineCommands(program, run);
   addHistoryCommands(program, run);
   addImportCommand(program, run);
   return program;

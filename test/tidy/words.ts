@@ -143,6 +143,7 @@ const QUALIFIED = [
   /\b(?:default_|idle_in_)?transaction_(?:isolation|read_only|deferrable|session_timeout)\b/g,
   /\b(?:heap|v8)[- ]?snapshots?\b/gi,
   /["'`](?:transactions?|snapshots?)["'`]/gi,
+  /\bdefault_transaction_[a-z_]+/g,
   /\.(?:takeHeap|writeHeap|getHeap)Snapshot\b/g,
 ];
 
