@@ -28,6 +28,8 @@ export async function tellCluster(teller: Teller): Promise<void> {
   const knowsAll = () =>
     leader.node.cluster!.view().members.every(({ state }) => state !== undefined);
   await until(knowsAll, 'the leader to have heard of all');
+  const knowsLeader = () => standby.node.cluster!.view().leader !== undefined;
+  await until(knowsLeader, 'the standby to have heard of the leader');
   await cluster.untilLevel();
   const servers = [serve(leader), serve(standby)] as const;
   const [atLeader, atStandby] = servers;
