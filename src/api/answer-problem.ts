@@ -43,11 +43,17 @@ export function sendProblem(reply: FastifyReply, problem: ApiProblem, applied?: 
   const position = options.position ?? applied;
   const { status, retryAfterSeconds } = problemKind(code);
   reply.code(status).header('Content-Type', CONTENT_TYPE);
-  if (status === 401) reply.header('WWW-Authenticate', 'Bearer realm="holdfast"');
+  if (status === 401) reply.header('WWW-Authenticate', challengeOf(options.asksBrowser === true));
   if (retryAfterSeconds !== undefined) reply.header('Retry-After', retryAfterSeconds);
   if (options.allow !== undefined) reply.header('Allow', options.allow);
   if (position !== undefined) reply.header('Holdfast-Position', position);
   reply.send(JSON.stringify(problemDocument(code, reply.request.id, options)));
+}
+
+/** Browsers take the first challenge that they know. */
+function challengeOf(asksBrowser: boolean): string | string[] {
+  const bearer = 'Bearer realm="holdfast"';
+  return asksBrowser ? ['Basic realm="holdfast", charset="UTF-8"', bearer] : bearer;
 }
 
 /** What is not even HTTP never becomes a request: the answer is written on the socket. */

@@ -32,3 +32,17 @@ test('what is no bearer key is missing', () => {
     assert.equal(check(header), 'key_missing', header);
   }
 });
+
+test('the key as a password is taken only where that is asked for', () => {
+  const check = createKeyCheck('hk_key:with-colon');
+  const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
+  assert.equal(check(basic('me:hk_key:with-colon')), 'key_missing');
+  assert.equal(check(basic('me:hk_key:with-colon'), true), 'ok');
+  assert.equal(check(basic(':hk_key:with-colon'), true), 'ok');
+  assert.equal(check(basic('hk_key:with-colon'), true), 'key_wrong');
+  assert.equal(check(basic('me:hk_key:with-colon\0'), true), 'key_missing');
+  assert.equal(check(basic('me:'), true), 'key_missing');
+  assert.equal(check(basic('me'), true), 'key_missing');
+  assert.equal(check('Basic ?', true), 'key_missing');
+  assert.equal(check('Bearer hk_key:with-colon', true), 'ok');
+});

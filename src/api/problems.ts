@@ -44,6 +44,8 @@ export type ProblemOptions = {
   readonly position?: number;
   /** For 405. */
   readonly allow?: string;
+  /** For 401: a browser is asked for the key by a window of its own. */
+  readonly asksBrowser?: boolean;
 };
 
 /** Thrown by routes; the error handler writes it. */

@@ -21,18 +21,21 @@ import { checkpointRoutes } from './routes/checkpoints.ts';
 import { clusterRoutes } from './routes/cluster.ts';
 import { statusRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledgers.ts';
+import { openApiRoutes } from './routes/openapi.ts';
 import { postingRoutes } from './routes/postings.ts';
-import { probeRoutes } from './routes/probes.ts';
+import { openProbeRoutes, roleProbeRoutes } from './routes/probes.ts';
 import { transferQueryRoutes } from './routes/transfer-queries.ts';
 import { transferRoutes } from './routes/transfers.ts';
 import { signatureOf } from './signature.ts';
 import { readStrictJson } from './strict-json.ts';
-import { rememberRoutes } from './unrouted.ts';
+import { type ServerRoute, rememberRoutes } from './unrouted.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The act is said by its path alone (freeze, revert). */
     bodyOptional?: boolean;
+    /** For people's browsers: the key may come as the password of HTTP Basic (auth.ts). */
+    forBrowsers?: boolean;
   }
 }
 
@@ -76,8 +79,9 @@ export type HttpServer = {
   close(): Promise<void>;
   /** For connections from now on; only where the door was made with a certificate. */
   useCertificate(tls: TlsFiles): void;
-  /** For tests: requests without a socket. */
+  /** For tests: requests without a socket, and all routes once the app is ready. */
   readonly app: FastifyInstance;
+  readonly routes: readonly ServerRoute[];
 };
 
 /** 32 requests of the largest size. */
@@ -89,7 +93,7 @@ const REQUEST_RECEIVE_MS_DEFAULT = 30_000;
 const SLOW_LOOK_MS = 5000;
 const TLS_HANDSHAKE_MS = 10_000;
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
-const KEYED_PATH_PATTERN = /^\/(v1|metrics)(\/|$)/;
+const KEYED_PATH_PATTERN = /^\/(v1|metrics|leader|replica|docs)(\/|$)/;
 const NODE_HEADER = 'Holdfast-Node';
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
@@ -107,11 +111,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     bodyBytesMax: options.bodyBytesMax ?? HTTP_BODY_BYTES_MAX,
     bodyBytesInFlightMax: options.bodyBytesInFlightMax ?? BODY_BYTES_IN_FLIGHT_MAX_DEFAULT,
   });
-  addRoutes({ app, context, checkKey: createKeyCheck(options.apiKey), budget, options });
+  const checkKey = createKeyCheck(options.apiKey);
+  const routes = addRoutes({ app, context, checkKey, budget, options });
   let closed: Promise<void> | undefined;
   let isLeaving = false;
   return {
     app,
+    routes,
     sayGoodbye: () => {
       if (isLeaving) return;
       isLeaving = true;
@@ -185,8 +191,9 @@ type RouteParts = {
   readonly options: HttpServerOptions;
 };
 
-function addRoutes({ app, context, checkKey, budget, options }: RouteParts): void {
-  const unrouted = rememberRoutes(app);
+function addRoutes(parts: RouteParts): readonly ServerRoute[] {
+  const { app, context, checkKey, budget, options } = parts;
+  const { unrouted, routes } = rememberRoutes(app);
   const { node = '' } = options;
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('Request-Id', request.id);
@@ -197,7 +204,7 @@ function addRoutes({ app, context, checkKey, budget, options }: RouteParts): voi
       (KEYED_PATH_PATTERN.test(path) ? keyProblem(request) : undefined) ?? unrouted(path),
     );
   });
-  probeRoutes(app, context);
+  openProbeRoutes(app, context);
   void app.register((keyed, _options, done) => {
     keyed.addHook('onRequest', (request, reply, next) =>
       next(keyProblem(request) ?? encodingProblem(request) ?? budget.take(request, reply)),
@@ -211,14 +218,18 @@ function addRoutes({ app, context, checkKey, budget, options }: RouteParts): voi
     transferQueryRoutes(keyed, context);
     postingRoutes(keyed, context);
     statusRoutes(keyed, context);
+    roleProbeRoutes(keyed, context);
+    openApiRoutes(keyed);
     checkpointRoutes(keyed, options.checkpoints);
     clusterRoutes(keyed, context);
     done();
   });
+  return routes;
 
   function keyProblem(request: FastifyRequest): ApiProblem | undefined {
-    const verdict = checkKey(request.headers.authorization);
-    return verdict === 'ok' ? undefined : new ApiProblem(verdict);
+    const asksBrowser = request.routeOptions.config.forBrowsers === true;
+    const verdict = checkKey(request.headers.authorization, asksBrowser);
+    return verdict === 'ok' ? undefined : new ApiProblem(verdict, { asksBrowser });
   }
 }
 

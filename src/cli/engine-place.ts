@@ -42,7 +42,7 @@ function placeOf(text: string): EnginePlace {
   }
   try {
     const place = journalPlaceOf(text);
-    if (place.driver !== 'file') return place;
+    if ('hosts' in place) return place;
   } catch (error) {
     if (error instanceof RangeError) throw usageFailure(`--journal ${error.message}.`);
     throw error;

@@ -11,8 +11,10 @@ import { FakeEngine, type FakeNode, call, createFakeNode } from '../testing/fake
 const NO_KEY = { authorization: '' };
 const NOT_SERVING: NodeRole[] = ['starting', 'recovering', 'draining', 'halted', 'stopped'];
 
+/** Who leads and who follows is told with the key only. */
 function probe(node: FakeNode, url: string, method: 'GET' | 'HEAD' | 'OPTIONS' = 'GET') {
-  return call(node, method, url, undefined, NO_KEY);
+  const isOpen = url === '/livez' || url === '/readyz';
+  return call(node, method, url, undefined, isOpen ? NO_KEY : {});
 }
 
 /** node-2, which follows node-1. */
@@ -217,4 +219,17 @@ test('probes answer HEAD and OPTIONS with the same status', async () => {
       assert.equal((await probe(node, url, method)).status, status, `${method} ${url}`);
     }
   }
+});
+
+test('who leads and how far behind a node is are not told without key', async () => {
+  await using node = standby();
+  for (const url of ['/leader', '/replica', '/replica?lag=5', '/leader/x']) {
+    for (const method of ['GET', 'HEAD', 'OPTIONS'] as const) {
+      const { status, headers } = await call(node, method, url, undefined, NO_KEY);
+      assert.equal(status, 401, `${method} ${url}`);
+      assert.equal(headers['www-authenticate'], 'Bearer realm="holdfast"');
+      assert.equal(headers['holdfast-position'], undefined);
+    }
+  }
+  assert.equal((await call(node, 'DELETE', '/leader', undefined, NO_KEY)).status, 401);
 });

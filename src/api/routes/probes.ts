@@ -1,6 +1,7 @@
-// The probes of load balancers: without key, by GET, HEAD or OPTIONS, and with whatever query
-// parameters a probe adds of its own. livez touches nothing, so that no dependency's outage
-// restarts the process.
+// The probes of load balancers: by GET, HEAD or OPTIONS, and with whatever query parameters a probe
+// adds of its own. Two need no key: whether the process lives, and whether requests may be sent
+// here. Who leads and how far behind this node is are told with the key only. livez touches
+// nothing, so that no dependency's outage restarts the process.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { leaderJson } from '../cluster-text.ts';
@@ -16,13 +17,21 @@ const METHODS = ['GET', 'OPTIONS'];
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
 
-export function probeRoutes(app: FastifyInstance, context: Context): void {
+/** The only routes that answer without key. */
+export function openProbeRoutes(app: FastifyInstance, context: Context): void {
   const readiness = new Readiness(context.engine);
-  const probe = (url: string, handler: Handler) => app.route({ method: METHODS, url, handler });
-  probe('/livez', (_request, reply) => reply.send({ live: true }));
-  probe('/readyz', (_request, reply) => getReadiness(context, readiness, reply));
-  probe('/leader', (_request, reply) => getLeader(context, reply));
-  probe('/replica', (request, reply) => getReplica(context, request, reply));
+  probe(app, '/livez', (_request, reply) => reply.send({ live: true }));
+  probe(app, '/readyz', (_request, reply) => getReadiness(context, readiness, reply));
+}
+
+/** What the node is in its cluster: for load balancers that send the key. */
+export function roleProbeRoutes(app: FastifyInstance, context: Context): void {
+  probe(app, '/leader', (_request, reply) => getLeader(context, reply));
+  probe(app, '/replica', (request, reply) => getReplica(context, request, reply));
+}
+
+function probe(app: FastifyInstance, url: string, handler: Handler): void {
+  app.route({ method: METHODS, url, handler });
 }
 
 function getReadiness({ engine }: Context, readiness: Readiness, reply: FastifyReply) {
