@@ -49,11 +49,11 @@ test('a full disk fails the checkpoint, leaves no partial file and nothing else 
   await store.putChunk(DIGEST, new Uint8Array(1000).fill(1));
   await store.publish(1, new Uint8Array(100));
   disk.capacityBytes = disk.usedBytes + 500;
-  for (const failing of [
-    store.putChunk('cd'.repeat(32), new Uint8Array(5000)),
-    store.publish(2, new Uint8Array(5000)),
+  for (const fail of [
+    () => store.putChunk('cd'.repeat(32), new Uint8Array(5000)),
+    () => store.publish(2, new Uint8Array(5000)),
   ]) {
-    await assert.rejects(failing, (error) => {
+    await assert.rejects(fail, (error) => {
       assert.ok(isOperationalError(error, 'CHECKPOINT_FAILED'));
       assert.match(error.detail, /no room/);
       return true;
