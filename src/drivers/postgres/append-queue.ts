@@ -76,7 +76,10 @@ export class AppendQueue {
     this.#break(reason);
   }
 
-  /** Nothing more is sent or taken; resolves when what was sent has settled, within the bound. */
+  /**
+   * Nothing more is sent or taken; resolves when what was sent has settled and the connection is
+   * closed, within the bound.
+   */
   async close(): Promise<void> {
     const { session, settings } = this.#options;
     this.#refuseAll(this.#waiting.splice(0), closed('The journal is being closed.'));

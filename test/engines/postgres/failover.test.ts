@@ -12,6 +12,7 @@ import type { Journal, StoredEntry } from '../../../src/ports/journal.ts';
 import { collect, hasCode } from '../../conformance/journal/support.ts';
 import { TemporaryFolder } from '../../support/temporary-folder.ts';
 import { until } from '../../support/until.ts';
+import { placeUnderTest } from '../place-variable.ts';
 import { Cluster, type ProxiedJournal, type ServerName } from './cluster.ts';
 import { FOREVER, Writing, historyOf, openPatiently } from './writing.ts';
 
@@ -61,6 +62,12 @@ async function failOver(cluster: Cluster): Promise<ServerName> {
     return row?.['n'] === 1;
   }, `${other} follows ${next}`);
   return next;
+}
+
+async function openedAlone(journal: ProxiedJournal, port: number): Promise<Journal> {
+  const driver = journal.attach({ hosts: [{ host: '127.0.0.1', port }] });
+  await openPatiently(driver, 'write');
+  return driver;
 }
 
 class Follower {
@@ -132,6 +139,30 @@ void describe('postgres: a standby is promoted by hand', () => {
       // What is left is the old primary, and it is not believed any more.
       const opened = successor.open({ mode: 'write', signal: FOREVER });
       await assert.rejects(opened, hasCode('JOURNAL_UNAVAILABLE'));
+    }));
+
+  void it('takes no server of another cluster for one of this', () =>
+    withCluster(async (cluster, journal) => {
+      const strange = new Cluster(await placeUnderTest()).portOf('n1');
+      await openPatiently(journal.attach(), 'write');
+      await until(
+        () =>
+          journal.sql('n2', 'select 1').then(
+            () => true,
+            () => false,
+          ),
+        'the standby has the database',
+      );
+      // Both have such a database; here the own primary is missing, there it is another's.
+      const hosts = [cluster.portOf('n2'), strange].map((port) => ({ host: '127.0.0.1', port }));
+      const there = await openedAlone(journal, strange);
+      await there.close();
+      const mixed = journal.attach({ hosts }).open({ mode: 'write', signal: FOREVER });
+      await assert.rejects(mixed, hasCode('JOURNAL_UNSAFE'));
+      await new Cluster(await placeUnderTest()).sql(
+        'n1',
+        `drop database ${journal.database} with (force)`,
+      );
     }));
 
   void it('stops a reader that saw what the new primary does not have', () =>

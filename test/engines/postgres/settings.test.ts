@@ -154,6 +154,40 @@ void describe('postgres: the way to the servers', () => {
       }
     }));
 
+  void it('leaves no connection behind, closed or never opened', () =>
+    withJournal(async (journal) => {
+      const writer = journal.attach();
+      const reader = journal.attach();
+      for (let round = 0; round < 3; round++) {
+        await writer.open({ mode: 'write', signal: FOREVER });
+        await reader.open({ mode: 'read', signal: FOREVER });
+        assert.deepEqual(await collect(reader), []);
+        await writer.discardThrough(1);
+        await Promise.all([writer.close(), reader.close()]);
+      }
+      const nowhere = reader.open({ mode: 'read', from: 'p7', signal: FOREVER });
+      await assert.rejects(nowhere, hasCode('JOURNAL_DIVERGED'));
+      for (const name of cluster.names) {
+        await until(async () => {
+          const [row] = await cluster.sql(
+            name,
+            `select count(*)::int as n from pg_stat_activity
+             where datname = '${journal.database}'`,
+          );
+          return row?.['n'] === 0;
+        }, `no connection to ${name} is left`);
+      }
+    }));
+
+  void it('uses none of two that take themselves for the primary on one timeline', () =>
+    withJournal(async (journal) => {
+      await journal.attach().open({ mode: 'write', signal: FOREVER });
+      const ports = [journal.proxy('n1').port, cluster.portOf('n1')];
+      const both = journal.attach({ hosts: ports.map((port) => ({ host: '127.0.0.1', port })) });
+      const opened = both.open({ mode: 'write', signal: FOREVER });
+      await assert.rejects(opened, hasCode('JOURNAL_UNAVAILABLE'));
+    }));
+
   void it('says who does not answer, and is told apart from a journal that is empty', () =>
     withJournal(async (journal) => {
       const reader = journal.attach();
