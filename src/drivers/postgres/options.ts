@@ -78,11 +78,12 @@ export function settingsOf(options: EngineJournalOptions): PostgresSettings {
 
 function tlsOf(parameters: Readonly<Record<string, string>>): false | ConnectionOptions {
   const { sslmode = 'disable', sslrootcert } = parameters;
+  if (sslmode === 'disable') {
+    if (sslrootcert === undefined) return false;
+    throw invalid('sslrootcert is of no use without an sslmode.');
+  }
   const ca = sslrootcert === undefined ? {} : { ca: readCertificate(sslrootcert) };
   switch (sslmode) {
-    case 'disable':
-      if (sslrootcert !== undefined) throw invalid('sslrootcert is of no use without an sslmode.');
-      return false;
     case 'require':
       // As libpq: with a root certificate at hand it is looked at, without one nothing is.
       return { rejectUnauthorized: sslrootcert !== undefined, ...ca, ...anyName };
