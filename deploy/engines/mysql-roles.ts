@@ -21,7 +21,6 @@ const SETTLE_MS_MAX = 40_000;
 const LOOK_MS = 50;
 const ASK_MS_MAX = 2000;
 const END_MS_MAX = 20_000;
-const CATCH_UP_SECONDS = 30;
 /** Then the replicas connect anew. */
 const RECOUNT_MS = 5000;
 
@@ -128,11 +127,12 @@ export async function settleRoles(
     await makeUsers(primaryPort);
   }
   await withRoot(primaryPort, (ask) => ask('set global read_only=0'));
-  for (const server of servers) {
+  for (const [server, view] of views) {
     if (server === primary) continue;
-    await follow(portOfServer(server), primaryPort);
-    await untilReplicating(place, server, { engine, primaryPort, deadlineMs });
-    await catchUp(portOfServer(server), primaryPort);
+    const joining = { place, server, engine, primaryPort, deadlineMs };
+    // It was the primary: it may hold what nobody else has, and nothing says so in time.
+    if (view.source === undefined && view.sequence > 0) await joinAnew(joining);
+    else await joinPrimary(joining);
   }
   await withRoot(primaryPort, (ask) => ask('set global rpl_semi_sync_master_enabled=1'));
   const replicas = servers.filter((server) => server !== primary).map(portOfServer);
@@ -200,19 +200,37 @@ async function makeUsers(primaryPort: number): Promise<void> {
   });
 }
 
+type Joining = {
+  readonly place: Place;
+  readonly server: string;
+  readonly engine: Engine;
+  readonly primaryPort: number;
+  readonly deadlineMs: number;
+};
+
+/** Returns when it has applied what the primary has. */
+async function joinPrimary(joining: Joining): Promise<void> {
+  const { place, server, primaryPort, deadlineMs } = joining;
+  const port = portOf(place, server, 'client');
+  await follow(port, primaryPort);
+  let fault = '';
+  const isDecided = async (): Promise<boolean> => {
+    const view = await viewOf(port);
+    ({ fault } = view);
+    return fault !== '' || (view.isReplicating && (await hasCaughtUp(port, primaryPort)));
+  };
+  await until(isDecided, deadlineMs, `${server} catches up`);
+  if (fault !== '') await joinAnew(joining);
+}
+
 async function follow(port: number, primaryPort: number): Promise<void> {
   const { source, isReplicating } = await viewOf(port);
   if (source === primaryPort && isReplicating) return;
   await withRoot(port, async (ask) => {
     await ask('stop slave');
-    // What it has of its own counts too: whether it is the primary's is seen by the primary.
     await ask('set global read_only=1');
     await ask('set global rpl_semi_sync_master_enabled=0');
     if (source !== primaryPort) {
-      if (source === undefined) {
-        const [own] = await ask('select @@gtid_current_pos as gtid');
-        await ask(`set global gtid_slave_pos='${String(own?.['gtid'] ?? '')}'`);
-      }
       await ask(
         `change master to master_host='127.0.0.1', master_port=${primaryPort}, ` +
           `master_user='${REPLICATION_USER}', master_password='${REPLICATION_USER}', ` +
@@ -223,46 +241,28 @@ async function follow(port: number, primaryPort: number): Promise<void> {
   });
 }
 
-type Joining = {
-  readonly engine: Engine;
-  readonly primaryPort: number;
-  readonly deadlineMs: number;
-};
-
-async function untilReplicating(
-  place: Place,
-  server: string,
-  { engine, primaryPort, deadlineMs }: Joining,
-): Promise<void> {
+/** Its whole history comes from the primary's binlog: nothing is lost when that is broken off. */
+async function joinAnew({ place, server, ...joining }: Joining): Promise<void> {
+  const { engine, primaryPort, deadlineMs } = joining;
   const port = portOf(place, server, 'client');
-  let view = await viewOf(port);
-  const isDecided = async (): Promise<boolean> => {
-    view = await viewOf(port);
-    return view.isReplicating || view.fault !== '';
-  };
-  await until(isDecided, deadlineMs, `${server} replicates`);
-  if (view.isReplicating) return;
   const mark = await processOf(place, server);
   if (mark !== undefined) await endProcess(mark, END_MS_MAX);
   await rm(join(folderOf(place, server), 'data'), { recursive: true });
   await engine.prepare(place, server);
   await startServer(place, server, engine.command(place, server));
   await until(() => isReachable(port), deadlineMs, `${server} answers, made anew`);
-  // Its whole history comes anew: nothing is lost when that is broken off.
   await withRoot(port, (ask) => ask(`set global ${RELAXED}`));
   await follow(port, primaryPort);
-  const isBack = async (): Promise<boolean> => (await viewOf(port)).isReplicating;
-  await until(isBack, deadlineMs, `${server} replicates, made anew (${view.fault})`);
-  await catchUp(port, primaryPort);
+  const isBack = (): Promise<boolean> => hasCaughtUp(port, primaryPort);
+  await until(isBack, deadlineMs, `${server} catches up, made anew`);
   await withRoot(port, (ask) => ask(`set global ${STRICT}`));
 }
 
-/** Returns when it has applied what the primary has now. */
-async function catchUp(port: number, primaryPort: number): Promise<void> {
+async function hasCaughtUp(port: number, primaryPort: number): Promise<boolean> {
   const [own] = await withRoot(primaryPort, (ask) => ask('select @@gtid_binlog_pos as gtid'));
-  const wait = `select master_gtid_wait('${own?.['gtid'] ?? ''}', ${CATCH_UP_SECONDS}) as result`;
+  const wait = `select master_gtid_wait('${own?.['gtid'] ?? ''}', 1) as result`;
   const [row] = await withRoot(port, (ask) => ask(wait));
-  if (Number(row?.['result']) !== 0) throw new EngineProblem('A replica does not catch up.');
+  return Number(row?.['result']) === 0;
 }
 
 async function until(
