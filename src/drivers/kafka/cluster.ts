@@ -12,6 +12,9 @@ import { KafkaCode } from './requests.ts';
 const CONTROL_IN_FLIGHT_MAX = 16;
 const EARLIEST = -2n;
 const LATEST = -1n;
+/** Who asks for an offset: a consumer hears of committed records only, this replica of all. */
+const CONSUMER = -1;
+const DEBUGGING_REPLICA = -2;
 const NO_EPOCH = -1;
 
 export type Topology = {
@@ -228,16 +231,25 @@ export class Cluster {
 
   /** Where the log begins, and behind the last record that is committed. */
   async logBounds(leader: Leader): Promise<{ readonly start: number; readonly end: number }> {
-    const ask = async (timestamp: bigint): Promise<number> => {
-      const partition = { partitionIndex: 0, currentLeaderEpoch: leader.leaderEpoch, timestamp };
-      const topics = [{ name: this.settings.topic, partitions: [partition] }];
-      const answer = await this.callLeader(leader, listOffsetsV9.api, -1, 0, topics);
-      const offset = answer.topics[0]?.partitions[0]?.offset;
-      if (offset === undefined) throw new Error('The answer names no partition.');
-      return Number(offset);
-    };
-    const [start, end] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
+    const [start, end] = await Promise.all([
+      this.#offsetAt(leader, EARLIEST, CONSUMER),
+      this.#offsetAt(leader, LATEST, CONSUMER),
+    ]);
     return { start, end };
+  }
+
+  /** Behind the last record that the leader has, committed or not. */
+  async writtenEnd(leader: Leader): Promise<number> {
+    return await this.#offsetAt(leader, LATEST, DEBUGGING_REPLICA);
+  }
+
+  async #offsetAt(leader: Leader, timestamp: bigint, replica: number): Promise<number> {
+    const partition = { partitionIndex: 0, currentLeaderEpoch: leader.leaderEpoch, timestamp };
+    const topics = [{ name: this.settings.topic, partitions: [partition] }];
+    const answer = await this.callLeader(leader, listOffsetsV9.api, replica, 0, topics);
+    const offset = answer.topics[0]?.partitions[0]?.offset;
+    if (offset === undefined) throw new Error('The answer names no partition.');
+    return Number(offset);
   }
 
   /** A producer id that nobody has had. */

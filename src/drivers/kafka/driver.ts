@@ -174,8 +174,12 @@ class KafkaJournal implements Journal {
     const leader = await findTopic(cluster, mode === 'write', signal);
     if (leader === undefined && start === null) return new Chain(0, false);
     if (leader !== undefined) await checkTopic(cluster, leader);
-    if (leader !== undefined && mode === 'write') await this.#checkTakesWrites(cluster, leader);
-    return await scan(cluster, start, signal);
+    if (leader === undefined || mode === 'read') return await scan(cluster, start, 0, signal);
+    await this.#checkTakesWrites(cluster, leader);
+    // What the leader has and his followers have not yet: it becomes readable, before an opening
+    // that is appended now, and so must have been read by whoever appends that.
+    const writtenEnd = await cluster.writtenEnd(leader);
+    return await scan(cluster, start, writtenEnd, signal);
   }
 
   /**
@@ -214,14 +218,19 @@ function noteStart(chain: Chain, offset: number): void {
 }
 
 /** Reads the log from `start`, or all of it: what is there, and who wrote last. */
-async function scan(cluster: Cluster, start: number | null, signal: AbortSignal): Promise<Chain> {
+async function scan(
+  cluster: Cluster,
+  start: number | null,
+  endMin: number,
+  signal: AbortSignal,
+): Promise<Chain> {
   let logStart = 0;
   let chain: Chain | undefined;
   const onLogStart = (offset: number): void => {
     logStart = offset;
   };
   const patienceMs = cluster.settings.times.openMs;
-  const reading = { cluster, follow: false, endMin: 0, patienceMs, onLogStart, signal };
+  const reading = { cluster, follow: false, endMin, patienceMs, onLogStart, signal };
   const isExact = start !== null;
   for await (const records of readLog({ ...reading, from: start, isExact })) {
     // Where something was discarded the log begins with an entry of the history.
