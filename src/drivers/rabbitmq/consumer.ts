@@ -11,8 +11,8 @@ export const PREFETCH = 64;
 /** More than a stream's last chunk holds: it is looked through at once. */
 const PREFETCH_OF_END = 10_000;
 
-/** A broker that has something to deliver does so within milliseconds. */
-const FIRST_MS_MAX = 300;
+/** A broker that has something to deliver does so within milliseconds, a busy one later. */
+const FIRST_MS_MAX = 1000;
 
 export type Delivered = { readonly offset: number; readonly content: Buffer };
 

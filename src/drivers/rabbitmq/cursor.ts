@@ -5,6 +5,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { toHex } from '../../base/entry.ts';
+import type { EngineHost } from '../engine-options.ts';
 import type { BrokerConnection, SharedConnection } from './connection.ts';
 import { type Delivered, StreamConsumer, endOf } from './consumer.ts';
 import { BrokerFailure, diverged, failureOf, unavailable } from './failures.ts';
@@ -123,8 +124,9 @@ export class Cursor {
     }
   }
 
-  #gone(): Error {
-    return diverged(`The stream ${this.#at.stream} of the journal is not there (any more).`);
+  #gone(cause: unknown): Error {
+    const { stream } = this.#at;
+    return diverged(`The stream ${stream} of the journal is not there (any more).`, cause);
   }
 
   #deliver(taken: readonly Delivered[]): readonly LogRecord[] {
@@ -245,7 +247,7 @@ export class Cursor {
     try {
       return await withBroker(this.#shared, signal, attempt);
     } catch (error) {
-      if (error instanceof BrokerFailure && error.kind === 'missing') throw this.#gone();
+      if (error instanceof BrokerFailure && error.kind === 'missing') throw this.#gone(error);
       throw error;
     }
   }
@@ -253,15 +255,18 @@ export class Cursor {
 
 /**
  * Carries out what reads, on one broker after the other. Rejects with JOURNAL_UNAVAILABLE when none
- * could for so long as readers may look for one; a missing stream and what is not about brokers
- * rejects at once. undefined when the signal aborts.
+ * could for so long as readers may look for one; what is not about brokers rejects at once. That a
+ * stream is missing is believed when a majority says so: one that was frozen may come back with a
+ * view of its own. undefined when the signal aborts.
  */
 export async function withBroker<Result>(
   shared: SharedConnection,
   signal: AbortSignal,
   attempt: (connection: BrokerConnection) => Promise<Result>,
 ): Promise<Result | undefined> {
-  const deadlineMs = performance.now() + shared.brokers.settings.times.reconnectMs;
+  const { hosts, times } = shared.brokers.settings;
+  const deadlineMs = performance.now() + times.reconnectMs;
+  const missingAt = new Set<EngineHost>();
   for (;;) {
     let connection: BrokerConnection | undefined;
     try {
@@ -270,7 +275,11 @@ export async function withBroker<Result>(
       return await attempt(connection);
     } catch (error) {
       const failure = failureOf(error);
-      if (!(failure instanceof BrokerFailure) || failure.kind === 'missing') throw failure;
+      if (!(failure instanceof BrokerFailure)) throw failure;
+      if (failure.kind === 'missing' && connection !== undefined) {
+        missingAt.add(connection.host);
+        if (2 * missingAt.size > hosts.length) throw failure;
+      }
       if (connection !== undefined) shared.giveUp(connection, failure.message);
       if (signal.aborted) return undefined;
       if (performance.now() > deadlineMs) {

@@ -15,7 +15,7 @@ import type {
 import type { EngineJournalOptions } from '../engine-options.ts';
 import { readChain } from './chain.ts';
 import { Brokers, SharedConnection } from './connection.ts';
-import { BrokerFailure, unavailable, within } from './failures.ts';
+import { BrokerFailure, unavailable } from './failures.ts';
 import { HeadTracker } from './head-tracker.ts';
 import { prepare, scanThrough } from './opening.ts';
 import { type RabbitSettings, type RabbitTimes, settingsOf } from './options.ts';
@@ -80,13 +80,19 @@ class RabbitJournal implements Journal {
     const settings = this.#settings;
     const publisher = await Publisher.open(this.#brokers);
     try {
-      const preparing = prepare(shared, publisher, signal);
-      const chain = await within(preparing, settings.times.openMs, 'to prepare the journal');
+      const chain = await prepare(shared, publisher, signal);
       const scan = await scanThrough(shared, publisher, chain, options);
       const { cursor, tracker, learnt } = scan;
       const isLong = (cursor.offset ?? 0) >= RECORDS_OF_UNKNOWN_SIZE;
       const segmentBytes = scan.segmentBytes ?? (isLong ? settings.segmentBytes : 0);
-      const writer = new Writer({ settings, publisher, cursor, chain, tracker, segmentBytes });
+      const writer = new Writer({
+        brokers: this.#brokers,
+        publisher,
+        cursor,
+        chain,
+        tracker,
+        segmentBytes,
+      });
       this.#writer = writer;
       this.#keeper = new ReplicaKeeper(this.#brokers, writer);
       for (const segment of learnt) await writer.note(segment);

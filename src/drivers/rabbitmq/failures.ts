@@ -32,10 +32,11 @@ export function unavailable(detail: string, cause?: unknown): OperationalError {
   });
 }
 
-export function diverged(detail: string): OperationalError {
+export function diverged(detail: string, cause?: unknown): OperationalError {
   return new OperationalError('JOURNAL_DIVERGED', {
     detail,
     wayOut: 'Start from another checkpoint.',
+    cause,
   });
 }
 

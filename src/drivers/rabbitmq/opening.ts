@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { EngineOffset, JournalOpenOptions } from '../../ports/journal.ts';
 import { Chain, type KnownSegment, locate, readChain } from './chain.ts';
-import type { SharedConnection } from './connection.ts';
+import type { Brokers, SharedConnection } from './connection.ts';
 import { endOf } from './consumer.ts';
 import { Cursor, type CursorStart, type LogRecord } from './cursor.ts';
 import { BrokerFailure, diverged, failureOf, unavailable, within } from './failures.ts';
@@ -21,11 +21,12 @@ import {
   parseOffset,
 } from './records.ts';
 import {
-  assertAllReachable,
+  awaitReplicas,
   judge,
   rootFindings,
   sizeFindings,
   streamFindings,
+  whoKnowsRoot,
 } from './settings-check.ts';
 
 const LOOK_MS = 20;
@@ -67,7 +68,7 @@ export async function prepare(
   const { brokers } = shared;
   const { settings } = brokers;
   const { name } = settings;
-  if (!(await isThere(publisher, name))) await assertAllReachable(brokers);
+  await assertMayBeMade(brokers, publisher);
   const root = await streamFindings(publisher, name);
   judge([...root, ...(await sizeFindings(publisher))], settings);
   await begin(publisher, name, signal);
@@ -79,6 +80,25 @@ export async function prepare(
   }
   judge(await rootFindings(brokers), settings);
   return await beginChain(shared, publisher, signal);
+}
+
+/**
+ * The root stream is there, or nobody knows one: a broker that was frozen can have lost sight of
+ * what the others have.
+ */
+async function assertMayBeMade(brokers: Brokers, publisher: Publisher): Promise<void> {
+  const { name, times } = brokers.settings;
+  const deadlineMs = performance.now() + times.openMs / 2;
+  while (!(await isThere(publisher, name))) {
+    const place = await whoKnowsRoot(brokers);
+    if (place === undefined) return;
+    // Somebody may just be making it.
+    if (performance.now() < deadlineMs) continue;
+    const { host, port } = publisher.connection.host;
+    throw unavailable(
+      `${place} knows the journal ${name}, and ${host}:${port} does not: restart it.`,
+    );
+  }
 }
 
 async function isThere(publisher: Publisher, stream: string): Promise<boolean> {
@@ -118,6 +138,7 @@ async function beginChain(
   let chain: Chain | undefined = new Chain(root);
   const stream = chain.newName(1);
   await publisher.makeSegment(1, stream);
+  await awaitReplicas(shared.brokers, stream);
   await within(
     publisher.publishRecord(root, { kind: 'roll', segment: 1, stream }),
     times.openMs,

@@ -148,22 +148,41 @@ export async function rootFindings(brokers: Brokers): Promise<Finding[]> {
 }
 
 /**
- * A stream that is made while a broker is down never gets a replica there by itself, and the root
- * stream stays for ever: it is made only while all brokers answer. JOURNAL_UNAVAILABLE.
+ * The broker that knows the root stream; undefined where none does. A stream that is made while a
+ * broker is down never gets a replica there by itself, and the root stream stays for ever: whether
+ * it may be made is known only while all brokers answer, otherwise JOURNAL_UNAVAILABLE.
  */
-export async function assertAllReachable(brokers: Brokers): Promise<void> {
+export async function whoKnowsRoot(brokers: Brokers): Promise<string | undefined> {
   const { hosts, name, waived } = brokers.settings;
-  if (waived.has('replicas')) return;
-  await Promise.all(
+  const found = await Promise.all(
     hosts.map(async (host) => {
-      try {
-        (await brokers.connectTo(host)).destroy();
-      } catch (error) {
+      const presence = await presenceAt(brokers, host, name);
+      const place = `${host.host}:${host.port}`;
+      if (presence === 'unreachable' && !waived.has('replicas')) {
         throw unavailable(
-          `The new journal ${name} is made only while all brokers answer, and ${host.host}:${host.port} does not.`,
-          error,
+          `The new journal ${name} is made only while all brokers answer, and ${place} does not.`,
         );
       }
+      return presence === 'replica' ? place : undefined;
     }),
   );
+  return found.find((place) => place !== undefined);
+}
+
+/**
+ * A majority of the brokers has a replica of a stream that was just made. One that was frozen can
+ * make streams that no other knows. Rejects with BrokerFailure.
+ */
+export async function awaitReplicas(brokers: Brokers, stream: string): Promise<void> {
+  const { hosts, times } = brokers.settings;
+  const deadlineMs = performance.now() + times.openMs;
+  for (;;) {
+    const found = await Promise.all(hosts.map((host) => presenceAt(brokers, host, stream)));
+    const count = found.filter((presence) => presence === 'replica').length;
+    if (2 * count > hosts.length) return;
+    if (performance.now() > deadlineMs) {
+      throw new BrokerFailure('lost', `${stream} has ${count} replicas: ${found.join(', ')}.`);
+    }
+    await pause(LOOK_MS);
+  }
 }

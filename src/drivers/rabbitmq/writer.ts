@@ -11,12 +11,14 @@ import { type Entry, toHex } from '../../base/entry.ts';
 import { OperationalError } from '../../base/errors.ts';
 import type { EngineOffset, JournalBounds } from '../../ports/journal.ts';
 import type { Chain } from './chain.ts';
+import type { Brokers } from './connection.ts';
 import type { Cursor, LogRecord, SegmentRef } from './cursor.ts';
 import { diverged, failureOf, within } from './failures.ts';
 import type { HeadTracker } from './head-tracker.ts';
 import type { RabbitSettings } from './options.ts';
 import type { Publisher } from './publisher.ts';
 import { decodeEntry, isDriverRecord, offsetOf } from './records.ts';
+import { awaitReplicas } from './settings-check.ts';
 
 const CLOSE_MS_MAX = 1000;
 const ROUND_TRIP_MS_MAX = 3000;
@@ -36,7 +38,7 @@ type Pending = {
 };
 
 export type WriterStart = {
-  readonly settings: RabbitSettings;
+  readonly brokers: Brokers;
   readonly publisher: Publisher;
   /** Has read everything that can be read. */
   readonly cursor: Cursor;
@@ -47,6 +49,7 @@ export type WriterStart = {
 };
 
 export class Writer {
+  readonly #brokers: Brokers;
   readonly #settings: RabbitSettings;
   readonly #publisher: Publisher;
   readonly #cursor: Cursor;
@@ -69,8 +72,9 @@ export class Writer {
   onRolled: () => void = () => undefined;
 
   constructor(start: WriterStart) {
-    const { settings, publisher, cursor, chain, tracker, segmentBytes } = start;
-    this.#settings = settings;
+    const { brokers, publisher, cursor, chain, tracker, segmentBytes } = start;
+    this.#brokers = brokers;
+    this.#settings = brokers.settings;
     this.#publisher = publisher;
     this.#cursor = cursor;
     this.#chain = chain;
@@ -210,8 +214,14 @@ export class Writer {
     if (this.#successor !== undefined) return;
     const number = this.#segment.segment + 1;
     const stream = this.#chain.newName(number);
-    this.#successor = this.#publisher.makeSegment(number, stream).then(() => stream);
+    this.#successor = this.#make(number, stream);
     this.#successor.catch((error: unknown) => this.#fail(error));
+  }
+
+  async #make(segment: number, stream: string): Promise<string> {
+    await this.#publisher.makeSegment(segment, stream);
+    await awaitReplicas(this.#brokers, stream);
+    return stream;
   }
 
   #roll(): void {
