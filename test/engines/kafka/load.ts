@@ -7,6 +7,7 @@ import { type Entry, equalBytes, toHex } from '../../../src/base/entry.ts';
 import { isOperationalError } from '../../../src/base/errors.ts';
 import { type Appender, createAppender } from '../../../src/engine/appender.ts';
 import type { EngineOffset, Journal } from '../../../src/ports/journal.ts';
+import { createClock } from '../../../src/drivers/system/clock.ts';
 import { ReaderRule } from '../../../src/recovery/reader-rule.ts';
 import { entryAfter, openingAfter, randomBody } from '../../conformance/journal/entries.ts';
 import { acceptedOf, collect } from '../../conformance/journal/support.ts';
@@ -94,7 +95,15 @@ export class LoadedWriter implements AsyncDisposable {
         append: (entry: Entry) => this.#append(entry),
       };
       const onLost = (): void => undefined;
-      return { opening, appender: createAppender({ journal, rule, openingOffset, onLost }) };
+      const appender = createAppender({
+        journal,
+        rule,
+        opened: { entry: opening, offset: openingOffset },
+        clock: createClock(),
+        presence: { cannotRead: onLost, canRead: onLost },
+        onLost,
+      });
+      return { opening, appender };
     } catch (error) {
       assert.ok(isOperationalError(error), String(error));
       return undefined;
