@@ -4,7 +4,7 @@
 // refuses the lower. It has 15 bits: each 32,768 epochs a new producer id is used, and at that one
 // change of epochs, as at the first opening of all, the readers' rule alone keeps the old one out.
 
-import type { Chain } from './chain.ts';
+import type { Chain, ProducerTail } from './chain.ts';
 import type { BatchIdentity } from './record-batch.ts';
 
 const EPOCHS_PER_PRODUCER = 32_768;
@@ -13,6 +13,8 @@ export class ProducerIdentity {
   readonly #allocate: () => Promise<bigint>;
   /** Producer ids by the number of their 32,768 epochs. */
   readonly #producerIds = new Map<number, bigint>();
+  /** Where the log's last record of the producer leaves off. */
+  #tail: (ProducerTail & { readonly producerId: bigint }) | undefined;
   #epoch: number | undefined;
   #nextSequence = 0;
 
@@ -21,9 +23,7 @@ export class ProducerIdentity {
     const { producerId, producerTail, epoch } = chain;
     if (producerId === undefined) return;
     this.#producerIds.set(eraOf(epoch), producerId);
-    if (producerTail?.producerEpoch !== producerEpochOf(epoch)) return;
-    this.#epoch = epoch;
-    this.#nextSequence = producerTail.nextSequence;
+    if (producerTail !== undefined) this.#tail = { ...producerTail, producerId };
   }
 
   isPrepared(epoch: number): boolean {
@@ -42,11 +42,21 @@ export class ProducerIdentity {
     if (producerId === undefined) throw new Error(`No producer id for epoch ${epoch}.`);
     if (epoch !== this.#epoch) {
       this.#epoch = epoch;
-      this.#nextSequence = 0;
+      this.#nextSequence = this.#firstSequence(producerId, epoch);
     }
     const sequence = this.#nextSequence;
     this.#nextSequence = (sequence + count) % 2 ** 31;
     return { producerId, producerEpoch: producerEpochOf(epoch), sequence };
+  }
+
+  /**
+   * 0, but where the log holds records of the same epoch: void ones, too. Had an opening that was
+   * overtaken used up the 0, every later one of the same epoch would be taken for its repetition.
+   */
+  #firstSequence(producerId: bigint, epoch: number): number {
+    const tail = this.#tail;
+    const isOf = tail?.producerId === producerId && tail.producerEpoch === producerEpochOf(epoch);
+    return isOf ? tail.nextSequence : 0;
   }
 }
 

@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, it } from 'node:test';
 import type { Journal } from '../../../src/ports/journal.ts';
+import { ReaderRule } from '../../../src/recovery/reader-rule.ts';
 import { chainAfter, entryAfter, openingAfter } from '../../conformance/journal/entries.ts';
-import { collect, hasCode } from '../../conformance/journal/support.ts';
+import { acceptedOf, collect, hasCode } from '../../conformance/journal/support.ts';
 import { until } from '../../support/until.ts';
 import { Brokers, Proxies, type TopicUnderTest } from './brokers.ts';
 import { LoadedWriter } from './load.ts';
@@ -336,6 +337,26 @@ void describe('kafka: what it does by itself', () => {
       const stored = await collect(two, offset);
       assert.equal(stored.length, 1);
       assert.deepEqual(stored[0]?.entry.digest, winner.digest);
+    }));
+
+  void it('takes the next opening of an epoch after one that was overtaken', () =>
+    withTopic(async (topic) => {
+      const journal = await opened(topic);
+      const opening = openingAfter(undefined, 'a');
+      await journal.append(opening);
+      const candidate = await opened(topic);
+      const next = entryAfter(opening);
+      await journal.append(next);
+      // Over what it has read; somebody else stands in its place.
+      await candidate.append(openingAfter(opening, 'overtaken'));
+      for (const nonce of ['second', 'third']) {
+        const successor = await opened(topic);
+        const history = acceptedOf(await collect(successor), new ReaderRule({ kind: 'genesis' }));
+        const own = openingAfter(history.at(-1), nonce);
+        const offset = await successor.append(own);
+        assert.deepEqual((await collect(successor, offset))[0]?.entry.digest, own.digest);
+        await successor.append(entryAfter(own));
+      }
     }));
 
   void it('refuses a deposed writer, and what it refused is not in the log', () =>

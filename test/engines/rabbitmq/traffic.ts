@@ -23,6 +23,7 @@ export class Traffic {
   #head: Entry | undefined;
   #isEnding = false;
   #running: Promise<void> | undefined;
+  #failure: unknown;
   /** Opened anew after an append of unknown outcome. */
   reopenedCount = -1;
 
@@ -30,14 +31,18 @@ export class Traffic {
     this.#journal = journal;
   }
 
+  /** Throws what ended it, if anything has. */
   get acknowledgedCount(): number {
+    if (this.#failure !== undefined) throw this.#failure;
     return this.#acknowledged.length;
   }
 
   /** Goes on until `end`. */
   start(): void {
     this.#running = this.#run();
-    this.#running.catch(() => undefined);
+    this.#running.catch((error: unknown) => {
+      this.#failure = error;
+    });
   }
 
   async end(): Promise<void> {
