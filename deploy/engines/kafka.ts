@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 import type { Engine } from './engine.ts';
 import { type JarSet, jarsFolder } from './jars.ts';
 import { findProgram, isThere } from './packages.ts';
-import { type Place, folderOf, portOf } from './place.ts';
+import { type Place, addressOf, folderOf, hostOf, portOf } from './place.ts';
 import type { ServerCommand } from './servers.ts';
 
 const VERSION = '4.4.0';
@@ -70,7 +70,7 @@ export const kafka: Engine = {
 
   /** How many brokers it sees; undefined until it is one of them. */
   async ask(place, server) {
-    const brokers = brokersOf(await askMetadata(portOf(place, server, 'client')));
+    const brokers = brokersOf(await askMetadata(place, server));
     if (brokers?.includes(nodeId(server)) !== true) return undefined;
     return `sees ${brokers.length}`;
   },
@@ -94,16 +94,14 @@ function classPath(folder: string): string[] {
 type Secrets = { readonly key: string; readonly certificate: string };
 
 function configuration(place: Place, server: string, secrets: Secrets): string {
-  const port = (name: string): number => portOf(place, server, name);
-  const voters = SERVERS.map(
-    (name) => `${nodeId(name)}@127.0.0.1:${portOf(place, name, 'controller')}`,
-  );
+  const at = (name: string): string => addressOf(place, server, name);
+  const voters = SERVERS.map((name) => `${nodeId(name)}@${addressOf(place, name, 'controller')}`);
   const lines = [
     'process.roles=broker,controller',
     `node.id=${nodeId(server)}`,
     `controller.quorum.voters=${voters.join(',')}`,
-    `listeners=${listeners(port, 'inner')},CONTROLLER://127.0.0.1:${port('controller')}`,
-    `advertised.listeners=${listeners(port, 'outer')}`,
+    `listeners=${listeners(at, 'inner')},CONTROLLER://${at('controller')}`,
+    `advertised.listeners=${listeners(at, 'outer')}`,
     'listener.security.protocol.map=PLAIN:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL',
     'inter.broker.listener.name=PLAIN',
     'controller.listener.names=CONTROLLER',
@@ -127,12 +125,10 @@ function configuration(place: Place, server: string, secrets: Secrets): string {
   return `${lines.join('\n')}\n`;
 }
 
-function listeners(port: (name: string) => number, proxied: string): string {
-  return [
-    `PLAIN://127.0.0.1:${port('client')}`,
-    `PROXIED://127.0.0.1:${port(proxied)}`,
-    `SECURE://127.0.0.1:${port('secure')}`,
-  ].join(',');
+function listeners(at: (name: string) => string, proxied: string): string {
+  return [`PLAIN://${at('client')}`, `PROXIED://${at(proxied)}`, `SECURE://${at('secure')}`].join(
+    ',',
+  );
 }
 
 /** A second without a word and another one leads; measured without false alarms under load. */
@@ -188,10 +184,11 @@ async function certificateIn(folder: string): Promise<Secrets> {
 const METADATA_REQUEST = Buffer.from('0000000e0003000100000001ffff00000000', 'hex');
 
 /** The answer without its length; as much as there is where it does not come in time. */
-async function askMetadata(port: number): Promise<Buffer> {
+async function askMetadata(place: Place, server: string): Promise<Buffer> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let answer = Buffer.alloc(0);
-  const socket = connect({ host: '127.0.0.1', port }, () => socket.write(METADATA_REQUEST));
+  const [host, port] = [hostOf(place, server), portOf(place, server, 'client')];
+  const socket = connect({ host, port }, () => socket.write(METADATA_REQUEST));
   const timer = setTimeout(() => socket.destroy(), ASK_MS_MAX);
   socket.on('data', (chunk: Buffer) => {
     answer = Buffer.concat([answer, chunk]);

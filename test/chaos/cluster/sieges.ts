@@ -2,8 +2,12 @@
 // how hard its leader is killed, and what an operator does when it does not replace him itself.
 
 import type { Engine } from '../../../deploy/engines/engine.ts';
+import { kafka as brokers } from '../../../deploy/engines/kafka.ts';
 import { MEMBERS, patroni, postmasterOf } from '../../../deploy/engines/patroni.ts';
 import { type Place, addressOf } from '../../../deploy/engines/place.ts';
+import { journalPlaceOf } from '../../../src/config/journal-place.ts';
+import { Cluster } from '../../../src/drivers/kafka/cluster.ts';
+import { settingsOf } from '../../../src/drivers/kafka/options.ts';
 
 export type Siege = {
   readonly engine: Engine;
@@ -32,8 +36,30 @@ const postgres: Siege = {
   },
 };
 
+const TOPIC = 'holdfast';
+
+const kafka: Siege = {
+  engine: brokers,
+  members: brokers.servers,
+  journal: (place) => `kafka://${hostsOf(place, brokers.servers)}/${TOPIC}`,
+  leader: async (place) => {
+    const options = journalPlaceOf(kafka.journal(place));
+    if (!('hosts' in options)) throw new Error('Kafka has hosts');
+    const log = (): void => undefined;
+    const cluster = new Cluster(settingsOf({ ...options, password: '', waived: [], log }));
+    try {
+      // Numbers begin at 1.
+      return brokers.servers[(await cluster.findLeader()).leaderId - 1];
+    } catch {
+      return undefined;
+    } finally {
+      cluster.close();
+    }
+  },
+};
+
 /** By the name in `--journal`. */
-export const SIEGES: Readonly<Record<string, Siege>> = { postgres };
+export const SIEGES: Readonly<Record<string, Siege>> = { postgres, kafka };
 
 function hostsOf(place: Place, members: readonly string[]): string {
   return members.map((member) => addressOf(place, member, 'client')).join(',');
