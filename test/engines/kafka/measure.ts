@@ -4,10 +4,11 @@
 // Also with the reading back that a leader does before it believes an append.
 
 import { createClock } from '../../../src/drivers/system/clock.ts';
-import { Connection, initProducerIdV5, produceV11 } from '@platformatic/kafka';
+import { Connection, produceV11 } from '@platformatic/kafka';
 import { createAppender } from '../../../src/engine/appender.ts';
 import { ReaderRule } from '../../../src/recovery/reader-rule.ts';
 import { entryAfter, openingAfter, randomBody } from '../../conformance/journal/entries.ts';
+import { until } from '../../support/until.ts';
 import { Brokers, type TopicUnderTest } from './brokers.ts';
 
 const ROUNDS = 3;
@@ -39,7 +40,12 @@ async function rawWay(topic: TopicUnderTest, bytes: number): Promise<Way> {
   const { host } = await topic.cluster.findLeader();
   const connection = new Connection('measure', { maxInflights: REQUESTS_IN_FLIGHT_MAX });
   await connection.connect(host.host, host.port);
-  const { producerId } = await initProducerIdV5.api.async(connection, null, 60_000, -1n, -1);
+  let producerId = -1n;
+  // Brokers that have just come up do not give any yet.
+  await until(async () => {
+    producerId = await topic.cluster.newProducerId().catch(() => -1n);
+    return producerId >= 0n;
+  }, 'a producer id');
   const value = Buffer.from(randomBody(1, bytes));
   let sequence = 0;
   return {
