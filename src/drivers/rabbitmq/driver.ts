@@ -25,7 +25,7 @@ import { readLog } from './reading.ts';
 import { ReplicaKeeper } from './replica-keeper.ts';
 import { Writer } from './writer.ts';
 
-/** A segment of unknown size is ended when it holds so many records. */
+/** A segment of unknown size counts as half full when it holds so many records. */
 const RECORDS_OF_UNKNOWN_SIZE = 4096;
 
 /** `times`: for tests of bounds. */
@@ -76,15 +76,14 @@ class RabbitJournal implements Journal {
   }
 
   async #openForWriting(shared: SharedConnection, options: JournalOpenOptions): Promise<void> {
-    const { signal } = options;
     const settings = this.#settings;
     const publisher = await Publisher.open(this.#brokers);
     try {
-      const chain = await prepare(shared, publisher, signal);
+      const chain = await prepare(shared, publisher, options);
       const scan = await scanThrough(shared, publisher, chain, options);
       const { cursor, tracker, learnt } = scan;
       const isLong = (cursor.offset ?? 0) >= RECORDS_OF_UNKNOWN_SIZE;
-      const segmentBytes = scan.segmentBytes ?? (isLong ? settings.segmentBytes : 0);
+      const segmentBytes = scan.segmentBytes ?? (isLong ? settings.segmentBytes / 2 : 0);
       const writer = new Writer({
         brokers: this.#brokers,
         publisher,

@@ -3,6 +3,7 @@
 // stands before it.
 
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { EngineOffset, JournalOpenOptions } from '../../ports/journal.ts';
 import { Chain, type KnownSegment, locate, readChain } from './chain.ts';
 import type { Brokers, SharedConnection } from './connection.ts';
@@ -63,12 +64,13 @@ export type Scan = {
 export async function prepare(
   shared: SharedConnection,
   publisher: Publisher,
-  signal: AbortSignal,
+  { from, signal }: Pick<JournalOpenOptions, 'from' | 'signal'>,
 ): Promise<Chain> {
   const { brokers } = shared;
   const { settings } = brokers;
+  const isNew = from === undefined;
   const { name } = settings;
-  await assertMayBeMade(brokers, publisher);
+  await makeRoot(brokers, publisher, isNew);
   const root = await streamFindings(publisher, name);
   judge([...root, ...(await sizeFindings(publisher))], settings);
   await begin(publisher, name, signal);
@@ -83,15 +85,19 @@ export async function prepare(
 }
 
 /**
- * The root stream is there, or nobody knows one: a broker that was frozen can have lost sight of
- * what the others have.
+ * Makes the root stream where nobody knows one: a broker that was frozen can have lost sight of
+ * what the others have. Who has read the journal before never makes it.
  */
-async function assertMayBeMade(brokers: Brokers, publisher: Publisher): Promise<void> {
+async function makeRoot(brokers: Brokers, publisher: Publisher, isNew: boolean): Promise<void> {
   const { name, times } = brokers.settings;
   const deadlineMs = performance.now() + times.openMs / 2;
   while (!(await isThere(publisher, name))) {
+    if (!isNew) throw unavailable(`The brokers do not know the journal ${name}.`);
     const place = await whoKnowsRoot(brokers);
-    if (place === undefined) return;
+    if (place === undefined) {
+      await publisher.declare(name);
+      return;
+    }
     // Somebody may just be making it.
     if (performance.now() < deadlineMs) continue;
     const { host, port } = publisher.connection.host;
@@ -139,6 +145,7 @@ async function beginChain(
   const stream = chain.newName(1);
   await publisher.makeSegment(1, stream);
   await awaitReplicas(shared.brokers, stream);
+  await pause(times.settleMs, undefined, { signal });
   await within(
     publisher.publishRecord(root, { kind: 'roll', segment: 1, stream }),
     times.openMs,
@@ -149,7 +156,7 @@ async function beginChain(
     signal.throwIfAborted();
     if (performance.now() > deadlineMs) throw unavailable(`${root} cannot be read back.`);
     chain = await readChain(shared, signal);
-    if (chain?.newest === undefined) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (chain?.newest === undefined) await pause(LOOK_MS);
   }
   if (chain.of(1)?.stream !== stream) await publisher.deleteStream(stream);
   return chain;

@@ -29,6 +29,11 @@ export type RabbitTimes = {
   readonly pingMs: number;
   /** A quiet reader begins anew at its last record, which is checked again. */
   readonly verifyMs: number;
+  /**
+   * A stream that was just made is not used for so long: the brokers beside the one that made it
+   * write down that it exists only after 2 s, and all of them might end before.
+   */
+  readonly settleMs: number;
   /** A segment that was made while a broker was down is replaced when that is back. */
   readonly replicasMs: number;
 };
@@ -40,6 +45,7 @@ const TIMES: RabbitTimes = {
   reconnectMs: 2000,
   pingMs: 1000,
   verifyMs: 5000,
+  settleMs: 3000,
   replicasMs: 5000,
 };
 

@@ -75,11 +75,15 @@ export class Publisher {
     await this.publish(stream, encodeRecord(record));
   }
 
-  /** A stream of the journal that nobody else knows yet, with its first record. */
-  async makeSegment(segment: number, stream: string): Promise<void> {
+  async declare(stream: string): Promise<void> {
     await this.onChannel((channel) =>
       channel.assertQueue(stream, { durable: true, arguments: STREAM_ARGUMENTS }),
     );
+  }
+
+  /** A stream of the journal that nobody else knows yet, with its first record. */
+  async makeSegment(segment: number, stream: string): Promise<void> {
+    await this.declare(stream);
     await within(
       this.publishRecord(stream, { kind: 'begin', segment, stream }),
       ROUND_TRIP_MS_MAX,

@@ -14,6 +14,7 @@ import { type Publisher, STREAM_ARGUMENTS } from './publisher.ts';
 const PROBE_MS_MAX = 1000;
 const ARGUMENTS_MAX = 8;
 const LOOK_MS = 50;
+const ABSENT_MS = 500;
 
 /** "inequivalent arg 'x-max-age' for queue ...: received none but current is the value '1h' ..." */
 const DIFFERENCE =
@@ -35,16 +36,27 @@ export function judge(findings: readonly Finding[], settings: RabbitSettings): v
   });
 }
 
-/** How a stream that is there differs from one that this driver makes. */
+/**
+ * The question is a declaration, which would make the stream anew where the broker has lost sight
+ * of it for a moment (it does so while it starts), over everything that is in it. No broker makes a
+ * stream with this value, and it is compared last.
+ */
+const NEVER_MADE = { 'x-queue-leader-locator': 'holdfast-asks' };
+
+/**
+ * How a stream that is there differs from one that this driver makes; it is never made here.
+ * Rejects with BrokerFailure, `missing` where it is not there.
+ */
 export async function streamFindings(publisher: Publisher, stream: string): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const declared: Record<string, unknown> = { ...STREAM_ARGUMENTS };
+  const declared: Record<string, unknown> = { ...STREAM_ARGUMENTS, ...NEVER_MADE };
   // The broker names one difference at a time: with that one admitted it names the next.
   for (let count = 0; count < ARGUMENTS_MAX; count++) {
     const refusal = await refusalOf(publisher, stream, declared);
     if (refusal === undefined) return findings;
     const { name = '', value, type } = DIFFERENCE.exec(refusal)?.groups ?? {};
     if (name === '') throw new BrokerFailure('lost', refusal);
+    if (name in NEVER_MADE) return findings;
     findings.push(findingOf(stream, name, value));
     if (name === 'x-queue-type') return findings;
     if (value === undefined) delete declared[name];
@@ -65,8 +77,9 @@ async function refusalOf(
     return undefined;
   } catch (error) {
     const { message } = failureOf(error);
-    if (!message.includes('inequivalent arg')) throw error;
-    return message;
+    if (message.includes('inequivalent arg')) return message;
+    if (message.includes('invalid arg')) throw new BrokerFailure('missing', message, error);
+    throw error;
   }
 }
 
@@ -101,8 +114,8 @@ export async function sizeFindings(publisher: Publisher): Promise<Finding[]> {
   }
 }
 
-/** Whether the host's own broker holds a replica of the stream. */
-export type Presence = 'replica' | 'none' | 'unreachable';
+/** Whether the host's own broker holds a replica of the stream; `missing`: it knows no such one. */
+export type Presence = 'replica' | 'none' | 'missing' | 'unreachable';
 
 export async function presenceAt(
   brokers: Brokers,
@@ -124,7 +137,8 @@ export async function presenceAt(
     }
   } catch (error) {
     const failure = failureOf(error);
-    return failure instanceof BrokerFailure && failure.kind !== 'lost' ? 'none' : 'unreachable';
+    if (!(failure instanceof BrokerFailure) || failure.kind === 'lost') return 'unreachable';
+    return failure.kind === 'foreign' ? 'none' : 'missing';
   }
 }
 
@@ -133,7 +147,7 @@ export async function rootFindings(brokers: Brokers): Promise<Finding[]> {
   const { hosts, name, times } = brokers.settings;
   const deadlineMs = performance.now() + times.openMs / 2;
   const findings = hosts.map(async (host): Promise<Finding[]> => {
-    while ((await presenceAt(brokers, host, name)) === 'none') {
+    while (!['replica', 'unreachable'].includes(await presenceAt(brokers, host, name))) {
       // A replica needs a moment to start.
       if (performance.now() < deadlineMs) {
         await pause(LOOK_MS);
@@ -154,19 +168,21 @@ export async function rootFindings(brokers: Brokers): Promise<Finding[]> {
  */
 export async function whoKnowsRoot(brokers: Brokers): Promise<string | undefined> {
   const { hosts, name, waived } = brokers.settings;
-  const found = await Promise.all(
-    hosts.map(async (host) => {
-      const presence = await presenceAt(brokers, host, name);
-      const place = `${host.host}:${host.port}`;
+  // Twice: brokers that start have moments in which they do not know what they have.
+  for (const beforeMs of [0, ABSENT_MS]) {
+    await pause(beforeMs);
+    const presences = await Promise.all(hosts.map((host) => presenceAt(brokers, host, name)));
+    for (const [index, presence] of presences.entries()) {
+      const place = `${hosts[index]!.host}:${hosts[index]!.port}`;
+      if (presence === 'replica' || presence === 'none') return place;
       if (presence === 'unreachable' && !waived.has('replicas')) {
         throw unavailable(
           `The new journal ${name} is made only while all brokers answer, and ${place} does not.`,
         );
       }
-      return presence === 'replica' ? place : undefined;
-    }),
-  );
-  return found.find((place) => place !== undefined);
+    }
+  }
+  return undefined;
 }
 
 /**

@@ -7,6 +7,7 @@
 // and everybody goes on in the stream that it names. Nobody ever makes a stream that was named
 // before: one that was discarded cannot come back empty.
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Entry, toHex } from '../../base/entry.ts';
 import { OperationalError } from '../../base/errors.ts';
 import type { EngineOffset, JournalBounds } from '../../ports/journal.ts';
@@ -23,8 +24,11 @@ import { awaitReplicas } from './settings-check.ts';
 const CLOSE_MS_MAX = 1000;
 const ROUND_TRIP_MS_MAX = 3000;
 
-/** So full, a segment's successor is made. */
-const PREPARE_PART = 0.875;
+/** So full, a segment's successor is made: it is to be some seconds old when it is used. */
+const PREPARE_PART = 0.5;
+
+/** While its successor is not old enough, a segment takes more than its size. */
+const EXCESS_PART = 2;
 
 type Pending = {
   readonly entry: Entry;
@@ -64,6 +68,10 @@ export class Writer {
   /** Until here the present segment has been read. */
   #end: number;
   #successor: Promise<string> | undefined;
+  /** Its name, also before it is there. */
+  #stream: string | undefined;
+  /** Since when the successor is there; undefined = not yet. */
+  #madeMs: number | undefined;
   #rolling: string | undefined;
   #rollIsDue = false;
   #failure: OperationalError | undefined;
@@ -123,9 +131,16 @@ export class Writer {
     return done.promise;
   }
 
-  /** The next entry goes to a new segment. */
+  /** As soon as a new segment is there entries go to it. */
   rollSoon(): void {
-    this.#rollIsDue = true;
+    const { segment } = this.#segment;
+    this.#prepare();
+    this.#successor?.then(
+      () => {
+        this.#rollIsDue = this.#segment.segment === segment;
+      },
+      () => undefined,
+    );
   }
 
   /** Deletes segments that end at or before the position, but never the last entry. */
@@ -175,11 +190,16 @@ export class Writer {
   async close(): Promise<void> {
     const settled = Promise.allSettled(this.#pending.map(({ done }) => done.promise));
     await within(settled, CLOSE_MS_MAX, 'appends in flight').catch(() => undefined);
-    const unused = this.#rolling === undefined ? this.#successor : undefined;
-    const isWell = this.#failure === undefined;
-    if (isWell && unused !== undefined) await this.#dropUnused(unused);
+    await within(this.#dropSuccessor(), CLOSE_MS_MAX, 'cleaning up').catch(() => undefined);
     this.#fail(new OperationalError('JOURNAL_CLOSED', { wayOut: 'Open the journal first.' }));
     await this.#following;
+  }
+
+  /** A successor that no roll names is of no use to anybody. */
+  async #dropSuccessor(): Promise<void> {
+    if (this.#failure !== undefined || this.#rolling !== undefined) return;
+    if (this.#madeMs === undefined || this.#stream === undefined) return;
+    await this.#dropUnused(Promise.resolve(this.#stream));
   }
 
   #pump(): void {
@@ -188,7 +208,7 @@ export class Writer {
       const { segmentBytes } = this.#settings;
       const isFull = this.#segmentBytes >= segmentBytes || this.#rollIsDue;
       if (isFull || this.#segmentBytes >= PREPARE_PART * segmentBytes) this.#prepare();
-      if (isFull) {
+      if (isFull && !this.#isSettling()) {
         this.#roll();
         return;
       }
@@ -214,14 +234,26 @@ export class Writer {
     if (this.#successor !== undefined) return;
     const number = this.#segment.segment + 1;
     const stream = this.#chain.newName(number);
+    this.#stream = stream;
     this.#successor = this.#make(number, stream);
-    this.#successor.catch((error: unknown) => this.#fail(error));
+    this.#successor.catch((error: unknown) => {
+      if (!this.#ending.signal.aborted) this.#fail(error);
+    });
   }
 
   async #make(segment: number, stream: string): Promise<string> {
     await this.#publisher.makeSegment(segment, stream);
     await awaitReplicas(this.#brokers, stream);
+    this.#madeMs = performance.now();
+    await pause(this.#settings.times.settleMs, undefined, { signal: this.#ending.signal });
     return stream;
+  }
+
+  /** The successor is too young, and there is still room: nothing need wait for it. */
+  #isSettling(): boolean {
+    const { segmentBytes, times } = this.#settings;
+    if (times.settleMs === 0 || this.#segmentBytes >= EXCESS_PART * segmentBytes) return false;
+    return this.#madeMs === undefined || performance.now() - this.#madeMs < times.settleMs;
   }
 
   #roll(): void {
@@ -286,7 +318,9 @@ export class Writer {
     this.#segmentBytes = 0;
     this.#end = -1;
     this.#rolling = undefined;
+    this.#rollIsDue = false;
     this.#successor = undefined;
+    this.#madeMs = undefined;
     if (unused !== undefined) void this.#dropUnused(unused, successor.stream);
     this.note(successor.segment).catch((error: unknown) => this.#fail(error));
     if (this.#pending.some(({ isSent, offset }) => isSent && offset === undefined)) {

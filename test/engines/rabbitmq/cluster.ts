@@ -106,7 +106,8 @@ export class JournalPlace implements AsyncDisposable {
       ...(waived && { waived }),
       ...(log && { log }),
     });
-    const journal = createJournal(options, times);
+    // Only where brokers end do young streams matter.
+    const journal = createJournal(options, { settleMs: 0, ...times });
     this.#opened.push(journal);
     return journal;
   }

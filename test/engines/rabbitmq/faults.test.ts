@@ -28,7 +28,7 @@ after(() => cluster.mend());
 /** An empty journal whose streams are led by the broker. */
 async function journalLedBy(name: string): Promise<JournalPlace> {
   const place = cluster.journal();
-  const creator = place.attach({ ports: [cluster.portOf(name)] });
+  const creator = place.attach({ ports: [cluster.portOf(name)], times: { settleMs: 3000 } });
   await openPatiently(creator, {});
   await creator.close();
   return place;

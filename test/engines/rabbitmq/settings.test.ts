@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { isOperationalError } from '../../../src/base/errors.ts';
 import { ENGINE_JOURNALS } from '../../../src/drivers/index.ts';
+import { BrokerFailure } from '../../../src/drivers/rabbitmq/failures.ts';
 import { STREAM_ARGUMENTS } from '../../../src/drivers/rabbitmq/publisher.ts';
+import { streamFindings } from '../../../src/drivers/rabbitmq/settings-check.ts';
 import { openingAfter } from '../../conformance/journal/entries.ts';
 import { hasCode } from '../../conformance/journal/support.ts';
 import { Cluster, type JournalPlace } from './cluster.ts';
@@ -64,6 +66,21 @@ void describe('rabbitmq: settings of the engine', () => {
     await publisher.publishRecord(other.name, { kind: 'roll', segment: 1, stream: segment });
     const opened = other.attach().open({ mode: 'write', signal });
     await assert.rejects(opened, unsafe('retention: x-max-age', '7D'));
+  });
+
+  void it('never makes the stream that it asks about', async () => {
+    await using place = cluster.journal();
+    const publisher = await place.publisher();
+    const isMissing = (error: unknown): boolean =>
+      error instanceof BrokerFailure && error.kind === 'missing';
+    await assert.rejects(streamFindings(publisher, place.name), isMissing);
+    const looking = publisher.onChannel((channel) => channel.checkQueue(place.name));
+    await assert.rejects(looking, isMissing);
+    // Nor does who knows that there was a journal.
+    const opening = place.attach().open({ mode: 'write', from: 'r1.1', signal });
+    await assert.rejects(opening, hasCode('JOURNAL_UNAVAILABLE'));
+    const again = publisher.onChannel((channel) => channel.checkQueue(place.name));
+    await assert.rejects(again, isMissing);
   });
 
   void it('refuses a queue that is no stream', async () => {
