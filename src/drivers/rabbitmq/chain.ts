@@ -128,9 +128,9 @@ async function readRoot(
         throw consumer.failure ?? new BrokerFailure('lost', `${root} cannot be read through.`);
       }
       for (const { offset, content } of taken) {
-        if (offset !== next) throw diverged(`Records are gone from ${root} at offset ${next}.`);
+        if (next === 0 && offset > 0) throw diverged(`The begin of ${root} is gone.`);
         records.push(decodeDriverRecord(content, `${root}, offset ${offset}`));
-        next += 1;
+        next = offset + 1;
       }
     }
     return records;

@@ -133,13 +133,14 @@ export class Cursor {
     const { segment, stream } = this.#at;
     const records: LogRecord[] = [];
     for (const { offset, content } of taken) {
-      const expected = this.#last === undefined ? (this.#wanted ?? 0) : this.#last.offset + 1;
-      if (offset < expected) continue;
-      if (offset > expected) {
-        throw diverged(
-          `The stream ${stream} goes on with offset ${offset} where ${expected} was wanted: records are gone from it.`,
-        );
+      if (this.#last === undefined) {
+        const start = this.#wanted ?? 0;
+        if (offset < start) continue;
+        if (offset > start) throw this.#startsLate(offset, start);
+      } else if (offset <= this.#last.offset) {
+        continue;
       }
+      // Offsets may be left out: each file of a stream begins with a record of the engine's own.
       this.#last = { offset, digest: identityOf(content) };
       if (isDriverRecord(content)) this.#meet(offset, content);
       else if (offset === 0 && segment > 0) throw this.#foreign();
@@ -149,6 +150,11 @@ export class Cursor {
       if (successor !== undefined) break;
     }
     return records;
+  }
+
+  #startsLate(offset: number, start: number): Error {
+    const { stream } = this.#at;
+    return diverged(`The stream ${stream} begins with offset ${offset}, and ${start} was wanted.`);
   }
 
   #meet(offset: number, content: Buffer): void {

@@ -13,6 +13,7 @@ import { type Publisher, STREAM_ARGUMENTS } from './publisher.ts';
 
 const PROBE_MS_MAX = 1000;
 const ARGUMENTS_MAX = 8;
+const RETENTION = new Set(['x-max-age', 'x-max-length-bytes', 'x-max-length', 'x-expires']);
 const LOOK_MS = 50;
 const ABSENT_MS = 500;
 
@@ -57,7 +58,8 @@ export async function streamFindings(publisher: Publisher, stream: string): Prom
     const { name = '', value, type } = DIFFERENCE.exec(refusal)?.groups ?? {};
     if (name === '') throw new BrokerFailure('lost', refusal);
     if (name in NEVER_MADE) return findings;
-    findings.push(findingOf(stream, name, value));
+    const finding = findingOf(stream, name, value);
+    if (finding !== undefined) findings.push(finding);
     if (name === 'x-queue-type') return findings;
     if (value === undefined) delete declared[name];
     else declared[name] = type === 'longstr' ? value : Number(value);
@@ -83,7 +85,7 @@ async function refusalOf(
   }
 }
 
-function findingOf(stream: string, name: string, value: string | undefined): Finding {
+function findingOf(stream: string, name: string, value: string | undefined): Finding | undefined {
   const has = value === undefined ? 'has none' : `is ${value}`;
   if (name === 'x-queue-type') {
     return { check: 'stream', text: `${stream} is no stream; x-queue-type must be stream.` };
@@ -91,6 +93,8 @@ function findingOf(stream: string, name: string, value: string | undefined): Fin
   if (name === 'x-initial-cluster-size') {
     return { check: 'replicas', text: `${name} of ${stream} ${has}, and must be 3.` };
   }
+  // What is left (the size of a stream's files) loses nothing.
+  if (!RETENTION.has(name)) return undefined;
   return {
     check: 'retention',
     text: `${name} of ${stream} ${has}: the engine drops entries by itself. There must be none.`,

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Entry } from '../../../src/base/entry.ts';
+import { isOperationalError } from '../../../src/base/errors.ts';
 import { ReaderRule } from '../../../src/recovery/reader-rule.ts';
 import type { EngineOffset, Journal } from '../../../src/ports/journal.ts';
 import { BrokerFailure } from '../../../src/drivers/rabbitmq/failures.ts';
@@ -25,9 +26,18 @@ before(async () => {
 });
 after(() => proxies[Symbol.asyncDispose]());
 
+/** Who makes a journal at the same time as others may have to try again. */
 async function opened(place: JournalPlace, parameters = {}): Promise<Journal> {
   const journal = place.attach({ parameters });
-  await journal.open({ mode: 'write', signal });
+  await until(async () => {
+    try {
+      await journal.open({ mode: 'write', signal });
+      return true;
+    } catch (error) {
+      if (isOperationalError(error, 'JOURNAL_UNAVAILABLE')) return false;
+      throw error;
+    }
+  }, 'it can be opened');
   return journal;
 }
 
@@ -232,6 +242,36 @@ void describe('rabbitmq: rolls', () => {
     const heads = await Promise.all(journals.map((journal) => history(journal)));
     for (const head of heads) assert.deepEqual(head, heads[0]);
     assert.equal(heads[0]?.length, 1);
+  });
+});
+
+void describe('rabbitmq: files of streams', () => {
+  void it('goes on over the offsets that each file of a stream leaves out', async () => {
+    await using place = cluster.journal();
+    const journal = await opened(place);
+    const opening = openingAfter(undefined, 'a');
+    await journal.append(opening);
+    const publisher = await place.publisher();
+    const chain = await place.chain();
+    const successor = chain.newName(2);
+    const small = { ...STREAM_ARGUMENTS, 'x-stream-max-segment-size-bytes': 1_000_000 };
+    await publisher.onChannel((channel) =>
+      channel.assertQueue(successor, { durable: true, arguments: small }),
+    );
+    await publisher.publishRecord(successor, { kind: 'begin', segment: 2, stream: successor });
+    const roll = { kind: 'roll', segment: 2, stream: successor } as const;
+    await publisher.publishRecord(chain.newest!.stream, roll);
+    await until(async () => (await place.chain()).newest?.segment === 2, 'it has followed');
+    const entries = chainAfter(opening, 60, 100_000);
+    const offsets = await appendAll(journal, entries);
+    const numbers = offsets.map((offset) => parseOffset(offset).offset);
+    assert.ok(numbers.at(-1)! - numbers[0]! > entries.length - 1, 'some are left out');
+    assert.deepEqual(positionsOf(await history(journal)), positionsOf([opening, ...entries]));
+    const from = offsets[40]!;
+    assert.equal((await collect(journal, from)).length, 20);
+    const next = place.attach();
+    await next.open({ mode: 'write', from, signal });
+    assert.deepEqual(next.bounds(), { first: 1, last: 61 });
   });
 });
 
