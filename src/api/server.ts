@@ -23,6 +23,7 @@ import { statusRoutes } from './routes/health.ts';
 import { ledgerRoutes } from './routes/ledgers.ts';
 import { postingRoutes } from './routes/postings.ts';
 import { probeRoutes } from './routes/probes.ts';
+import { reportRoutes } from './routes/reports.ts';
 import { transferQueryRoutes } from './routes/transfer-queries.ts';
 import { transferRoutes } from './routes/transfers.ts';
 import { signatureOf } from './signature.ts';
@@ -210,6 +211,7 @@ function addRoutes({ app, context, checkKey, budget, options }: RouteParts): voi
     transferRoutes(keyed, context);
     transferQueryRoutes(keyed, context);
     postingRoutes(keyed, context);
+    reportRoutes(keyed, context);
     statusRoutes(keyed, context);
     checkpointRoutes(keyed, options.checkpoints);
     clusterRoutes(keyed, context);
