@@ -15,6 +15,7 @@ import {
   TransferFlag,
   encodeTransfers,
 } from '../../src/base/transfer-record.ts';
+import { runSeen } from '../../src/cli/testing/run.ts';
 import type { Client } from '../../src/client/http-client.ts';
 import { accountsCommand, ledgersCommand, transfersCommand } from '../../src/domain/commands.ts';
 import type { Sent } from '../properties/script.ts';
@@ -83,6 +84,7 @@ test('a node killed again and again has each transfer once in its views', async 
   await checkFile(file, sum);
   await checkForms(ready, sum);
   await checkReference(file);
+  await checkCommandLine(data, sum);
   await node.end('SIGTERM');
 });
 
@@ -123,6 +125,28 @@ async function checkForms(ready: Ready, sum: bigint): Promise<void> {
     const refused = await get(ready, `/v1/reports/daily-totals?${query}`);
     assert.equal(refused.status, 400, query);
   }
+}
+
+async function checkCommandLine(data: string, sum: bigint): Promise<void> {
+  const decimal = (Number(sum) / 100).toFixed(2);
+  const report = async (...parameters: string[]): Promise<string> => {
+    const seen = await runSeen(['--data', data, 'report', ...parameters]);
+    assert.equal(seen.exitCode, 0, seen.stderr);
+    assert.match(seen.stderr, /The books at position \d+, 20/);
+    return seen.stdout;
+  };
+  assert.match(
+    await report('trial-balance'),
+    new RegExp(`978 +EUR +all +2 +${decimal} +${decimal}`),
+  );
+  const statement = await report('statement', String(PAYEE));
+  assert.match(statement, new RegExp(`closing +${decimal}\n$`));
+  const lines = statement.trimEnd().split('\n');
+  assert.equal(lines.length, Number(sum) + 3);
+  assert.ok(lines.at(-2)!.endsWith(` ${decimal}`), 'the balance after the last one');
+  assert.match(await report('daily-totals'), new RegExp(` ${sum} +${decimal} `));
+  const refused = await runSeen(['--data', data, 'views', 'rebuild']);
+  assert.notEqual(refused.exitCode, 0, 'the node runs');
 }
 
 /** Every query of the reference runs, and every table and column stands there. */

@@ -97,12 +97,21 @@ export class ViewsRig {
     this.#marks.add({ position, transfers, ...counts, timeNs });
   }
 
-  /** Nobody dies. */
+  /** Nobody dies: all that was sent. */
+  feedKept(): void {
+    this.#feedAll(10_000, (from, end) => this.#kept(from, end));
+  }
+
+  /** The same of what was imported. */
   feedAll(limit: number): void {
     const imported = Buffer.concat(this.#imported);
     const records = (from: number, end: number) => {
       return new Uint8Array(imported.subarray(128 * from, 128 * end));
     };
+    this.#feedAll(limit, records);
+  }
+
+  #feedAll(limit: number, records: (from: number, end: number) => Uint8Array<ArrayBuffer>): void {
     for (;;) {
       const batch = this.#next(limit, records);
       if (batch === undefined) return;
