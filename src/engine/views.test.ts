@@ -154,14 +154,6 @@ test('views follow while payments go on, and are taken up at the next start', as
   assert.deepEqual(place.told, []);
 });
 
-const STRANGE: readonly [string, RegExp][] = [
-  [
-    `UPDATE _state SET value = 'tr_0' WHERE name = 'last_transfer_id'`,
-    /transfer 59 is tr_[0-9a-f]{32}, and was tr_0/,
-  ],
-  [`UPDATE _state SET value = '9999' WHERE name = 'position'`, /more than these books/],
-];
-
 function changed(file: string, sql: string): void {
   const database = new DatabaseSync(file);
   database.exec(sql);
@@ -175,13 +167,10 @@ test('views of other books are built again from the history and the books', asyn
   await trade(first.node, 12);
   await compare(first);
   await first.node.stop(0);
-  for (const [sql, expected] of STRANGE) {
-    changed(place.file, sql);
-    place.told.length = 0;
-    await using rig = await place.start();
-    await compare(rig);
-    assert.match(place.told.join(' '), expected);
-  }
+  changed(place.file, `UPDATE _state SET value = 'tr_0' WHERE name = 'last_transfer_id'`);
+  await using rig = await place.start();
+  await compare(rig);
+  assert.match(place.told.join(' '), /transfer 59 is tr_[0-9a-f]{32}, and was tr_0/);
 });
 
 test('damage that shows only later is noticed, and the views are built again', async () => {
@@ -256,27 +245,20 @@ test('a tool reads one state while the node writes the next', async () => {
   tool.exec('COMMIT');
   assert.equal(count(tool), 20);
   tool.close();
-  await rig.node.stop(0);
+  await expire(place, rig);
 });
 
-test('a hold ends in the views when its time has come', async () => {
-  await using place = await Place.make();
-  await using rig = await place.start();
-  await openBooks(rig.node);
+/** A hold ends in the views when its time has come. */
+async function expire(place: Place, rig: Awaited<ReturnType<Place['start']>>): Promise<void> {
   const hold = transfer({ flags: TransferFlag.pending, timeoutSeconds: 10 });
   await rig.node.submit(pay(hold), FOREVER);
   await compare(rig);
-  const held = () => {
-    return place.look((database) =>
-      database
-        .prepare('SELECT hold FROM movements WHERE id = ?')
-        .get(formatId('transfer', hold.id)),
-    );
-  };
-  assert.equal(held()?.['hold'], 'pending');
+  const sql = 'SELECT hold FROM movements WHERE id = ?';
+  const held = () =>
+    place.look((database) => database.prepare(sql).get(formatId('transfer', hold.id))?.['hold']);
+  assert.equal(held(), 'pending');
   place.clock.pass(11_000);
   await trade(rig.node, 1);
   await compare(rig);
-  assert.equal(held()?.['hold'], 'expired');
-  await rig.node.stop(0);
-});
+  assert.equal(held(), 'expired');
+}

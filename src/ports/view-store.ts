@@ -39,6 +39,8 @@ export type ViewSchema = {
 };
 
 export type Change =
+  /** Rows with keys that are not there yet. */
+  | { readonly kind: 'add'; readonly table: string; readonly rows: readonly Row[] }
   /** Whole rows; each replaces the one that has its key. */
   | { readonly kind: 'put'; readonly table: string; readonly rows: readonly Row[] }
   /** Sets one column of rows that are there: pairs of what `by` is and the new value. */

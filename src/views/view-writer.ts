@@ -146,8 +146,8 @@ export class ViewWriter {
       ]);
     }
     return [
-      { kind: 'put', table: '_ledgers', rows: ledgerRows },
-      { kind: 'put', table: '_accounts', rows },
+      { kind: 'add', table: '_ledgers', rows: ledgerRows },
+      { kind: 'add', table: '_accounts', rows },
     ];
   }
 
@@ -159,7 +159,7 @@ export class ViewWriter {
     movements.addAll(this.#standing.transfers);
     if (mark !== undefined) movements.expire(mark.timeNs);
     changes.push(
-      { kind: 'put', table: '_movements', rows: movements.rows },
+      { kind: 'add', table: '_movements', rows: movements.rows },
       { kind: 'set', table: '_movements', by: 'number', column: 'hold', rows: movements.resolved },
     );
     const before = this.#standing;

@@ -175,14 +175,6 @@ async function checkReference(file: string): Promise<void> {
   database.close();
 }
 
-test('without views reports say that there are none', async () => {
-  await using folder = await TemporaryFolder.make();
-  await using node = new SpawnedNode({ data: folder.path });
-  const ready = await node.ready();
-  const answer = await get(ready, '/v1/reports/trial-balance');
-  assert.deepEqual([answer.status, answer.body.code], [404, 'views_off']);
-});
-
 const NS_PER_DAY = 86_400_000_000_000n;
 const BANK = { ledger: 200, currency: 'CSK', exponent: 2 };
 const BEFORE_NS = BigInt(Date.UTC(1992, 0, 1)) * 1_000_000n;

@@ -11,7 +11,7 @@ import { OperationalError } from '../../base/errors.ts';
 import type { Cell, Change, Row, Scan, ViewReader, ViewSchema } from '../../ports/view-store.ts';
 import type { ViewStore, ViewTable } from '../../ports/view-store.ts';
 import type { SqliteViewOptions } from './options.ts';
-import { creationOf, literalColumns, putStatement, scanStatement } from './statements.ts';
+import { creationOf, literalColumns, rowStatement, scanStatement } from './statements.ts';
 
 /** "HFVW": what `file` and other tools see that the database is ours by. */
 const APPLICATION_ID = 0x48465657;
@@ -100,8 +100,8 @@ class SqliteViewStore implements ViewStore {
 
   #carryOut(change: Change): void {
     const table = this.#table(change.table);
-    if (change.kind === 'put') {
-      const put = this.#prepare(putStatement(table));
+    if (change.kind !== 'set') {
+      const put = this.#prepare(rowStatement(change.kind, table));
       for (const row of change.rows) put.run(...row);
       return;
     }
