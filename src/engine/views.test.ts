@@ -34,7 +34,7 @@ const DRIVER = new URL('../drivers/sqlite/driver.ts', import.meta.url).href;
 
 class Place implements AsyncDisposable {
   readonly #folder: TemporaryFolder;
-  readonly log = new MemoryLog();
+  log = new MemoryLog();
   readonly clock = new HandClock();
   /** What the views told. */
   readonly told: string[] = [];
@@ -51,9 +51,13 @@ class Place implements AsyncDisposable {
     return join(this.#folder.path, 'views', 'views.sqlite');
   }
 
+  get historyFolder(): string {
+    return join(this.#folder.path, 'history');
+  }
+
   async start(checkpoints?: CheckpointSettings) {
     const history = new JournalHistory({
-      folder: join(this.#folder.path, 'history'),
+      folder: this.historyFolder,
       runTransfers: 40,
       poolTransfers: 1 << 17,
       log: () => undefined,
@@ -172,6 +176,40 @@ test('views of other books are built again from the history and the books', asyn
   await compare(rig);
   assert.match(place.told.join(' '), /transfer 59 is tr_[0-9a-f]{32}, and was tr_0/);
 });
+
+/** What a journal has lost is sent again under the same ids, at other times. */
+const SENT_AGAIN = [
+  { what: 'account', times: 'SELECT id, opened_at FROM accounts', count: 0, laterMs: [5000, 0] },
+  { what: 'transfer', times: 'SELECT id, time FROM movements', count: 2, laterMs: [0, 5000] },
+] as const;
+
+for (const { what, times, count, laterMs } of SENT_AGAIN) {
+  test(`views whose last ${what} is of another time are built again`, async () => {
+    await using place = await Place.make();
+    await using other = await Place.make();
+    const sent = Array.from({ length: count }, () => transfer());
+    const begin = async (at: Place, [accountsMs, transfersMs]: readonly [number, number]) => {
+      await using rig = await at.start();
+      at.clock.pass(accountsMs);
+      await openBooks(rig.node);
+      at.clock.pass(transfersMs);
+      if (count > 0) await rig.node.submit(pay(...sent), FOREVER);
+      await compare(rig);
+    };
+    await begin(place, [0, 0]);
+    await begin(other, laterMs);
+    place.log = other.log;
+    place.clock.pass(10_000);
+    rmSync(place.historyFolder, { recursive: true });
+    await using rig = await place.start();
+    await compare(rig);
+    const told = new RegExp(`${what} 1 is of 2027-\\S+, and was of 2027-`);
+    assert.match(place.told.join(' '), told);
+    const timesIn = (at: Place) => at.look((database) => database.prepare(times).all());
+    assert.equal(timesIn(place).length, 2);
+    assert.deepEqual(timesIn(place), timesIn(other));
+  });
+}
 
 test('damage that shows only later is noticed, and the views are built again', async () => {
   await using place = await Place.make();

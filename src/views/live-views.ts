@@ -5,16 +5,17 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { OperationalError, isOperationalError } from '../base/errors.ts';
-import { formatId, readIdWords } from '../base/ids.ts';
-import { ACCOUNT_WORDS, AccountWord } from '../domain/ledger/account-table.ts';
+import { ACCOUNT_WORDS } from '../domain/ledger/account-table.ts';
 import type { NodeViews, ViewsSource, ViewsStatus } from './contract.ts';
 import { Marks } from './marks.ts';
-import type { Batch, FromWriter, Mark, Standing, ThreadSetup, ToWriter } from './messages.ts';
+import { FedRecords } from './fed-records.ts';
+import type { Batch, FromWriter, Last, Mark, Standing, ThreadSetup, ToWriter } from './messages.ts';
 import { ReportDesk } from './report-desk.ts';
 import type { ReportAnswer, ReportQuestion } from './report-types.ts';
 import { PositionWaiters } from './position-waiters.ts';
 import { ViewThread } from './thread.ts';
-import { NOTHING_YET } from './view-writer.ts';
+import { instantText } from './times.ts';
+import { NOTHING_YET, lastAccountOf, lastTransferOf } from './view-writer.ts';
 
 /** Transfers of a batch: 4 MiB, and a good tenth of a second of writing. */
 const BATCH_TRANSFERS = 32_768;
@@ -244,15 +245,13 @@ export class LiveViews implements NodeViews {
       transfers > mark.transfers || accounts > mark.accounts || position > mark.position;
     if (isAhead || ledgers > mark.ledgers) return 'they hold more than these books';
     if (accounts > 0) {
-      const words = this.#accounts(accounts - 1, 1);
-      const id = formatId('account', readIdWords(words, AccountWord.id));
-      if (id !== lastAccount) return `account ${accounts - 1} is ${id}, and was ${lastAccount}`;
+      const last = lastAccountOf(this.#accounts(accounts - 1, 1));
+      const why = another(`account ${accounts - 1}`, last, lastAccount);
+      if (why !== undefined) return why;
     }
     if (transfers === 0) return undefined;
-    const record = await this.#records(transfers - 1, 1);
-    const id = `tr_${Buffer.from(record.subarray(0, 16)).toString('hex')}`;
-    if (id === lastTransfer) return undefined;
-    return `transfer ${transfers - 1} is ${id}, and was ${lastTransfer}`;
+    const last = lastTransferOf(new FedRecords(await this.#records(transfers - 1, 1)));
+    return another(`transfer ${transfers - 1}`, last, lastTransfer);
   }
 
   async #nextBatch(): Promise<Batch | undefined> {
@@ -302,6 +301,13 @@ export class LiveViews implements NodeViews {
 }
 
 const RECORD_BYTES = 128;
+
+/** Undefined = it is the same one. */
+function another(what: string, is: Last | undefined, was: Last): string | undefined {
+  if (is?.id !== was.id) return `${what} is ${is?.id}, and was ${was.id}`;
+  if (is.timestampNs === was.timestampNs) return undefined;
+  return `${what} is of ${instantText(is.timestampNs)}, and was of ${instantText(was.timestampNs)}`;
+}
 
 function stopping(): OperationalError {
   return new OperationalError('VIEWS_INCOMPLETE', { detail: 'The node is stopping.' });

@@ -26,6 +26,16 @@ export type Batch = {
   readonly mark: Mark | undefined;
 };
 
+/**
+ * The last transfer or account. The time belongs to it: what a journal has lost is sent again under
+ * the same id, and may be of another amount.
+ */
+export type Last = {
+  /** As the API shows it; '' = none. */
+  readonly id: string;
+  readonly timestampNs: bigint;
+};
+
 /** How far a view has come. */
 export type Standing = {
   readonly transfers: number;
@@ -37,9 +47,8 @@ export type Standing = {
   readonly timeNs: bigint;
   /** It is the books at `position`; false while it is built or catching up from old times. */
   readonly isComplete: boolean;
-  /** Ids of the last transfer and account, as the API shows them; '' = none. */
-  readonly lastTransfer: string;
-  readonly lastAccount: string;
+  readonly lastTransfer: Last;
+  readonly lastAccount: Last;
 };
 
 /** Whose books they are. */

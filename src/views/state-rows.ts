@@ -3,7 +3,7 @@
 import { assert } from '../base/assert.ts';
 import type { Row, ViewReader } from '../ports/view-store.ts';
 import { textCell } from './cells.ts';
-import type { Identity, Standing } from './messages.ts';
+import type { Identity, Last, Standing } from './messages.ts';
 import { instantText } from './times.ts';
 
 export function stateRows(standing: Standing, identity: Identity, version: number): Row[] {
@@ -19,8 +19,10 @@ export function stateRows(standing: Standing, identity: Identity, version: numbe
     transfers,
     accounts,
     ledgers,
-    last_transfer_id: standing.lastTransfer,
-    last_account_id: standing.lastAccount,
+    last_transfer_id: standing.lastTransfer.id,
+    last_transfer_timestamp_ns: standing.lastTransfer.timestampNs,
+    last_account_id: standing.lastAccount.id,
+    last_account_timestamp_ns: standing.lastAccount.timestampNs,
   };
   return Object.entries(values).map(([name, value]) => [name, String(value)]);
 }
@@ -38,6 +40,9 @@ export function readState(reader: ViewReader): ViewState | undefined {
     return value;
   };
   const number = (name: string): number => Number(text(name));
+  const last = (name: string): Last => {
+    return { id: text(`${name}_id`), timestampNs: BigInt(text(`${name}_timestamp_ns`)) };
+  };
   return {
     clusterId: text('cluster_id'),
     timeline: number('timeline'),
@@ -48,8 +53,8 @@ export function readState(reader: ViewReader): ViewState | undefined {
       position: number('position'),
       timeNs: BigInt(text('timestamp_ns')),
       isComplete: text('complete') === '1',
-      lastTransfer: text('last_transfer_id'),
-      lastAccount: text('last_account_id'),
+      lastTransfer: last('last_transfer'),
+      lastAccount: last('last_account'),
     },
   };
 }

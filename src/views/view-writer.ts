@@ -13,7 +13,7 @@ import type { Cell, Change, Row, ViewReader, ViewStore } from '../ports/view-sto
 import { bigCell, exactCell, numberCell } from './cells.ts';
 import { FedRecords } from './fed-records.ts';
 import { type KnownAccount, KnownAccounts } from './known-accounts.ts';
-import type { Batch, Identity, Standing } from './messages.ts';
+import type { Batch, Identity, Last, Standing } from './messages.ts';
 import { Hold, Kind, VIEWS_VERSION } from './schema.ts';
 import { readState, stateRows } from './state-rows.ts';
 import { SumBook } from './sums.ts';
@@ -26,8 +26,8 @@ export const NOTHING_YET: Standing = {
   position: 0,
   timeNs: 0n,
   isComplete: false,
-  lastTransfer: '',
-  lastAccount: '',
+  lastTransfer: { id: '', timestampNs: 0n },
+  lastAccount: { id: '', timestampNs: 0n },
 };
 
 type Opened = { readonly standing: Standing; readonly notes: readonly string[] };
@@ -179,7 +179,7 @@ export class ViewWriter {
       transfers,
       accounts,
       ledgers,
-      lastTransfer: records.count === 0 ? before.lastTransfer : records.id(records.count - 1),
+      lastTransfer: lastTransferOf(records) ?? before.lastTransfer,
       lastAccount: lastAccountOf(batch.accounts) ?? before.lastAccount,
     };
   }
@@ -342,10 +342,17 @@ function holdOf(row: Row): OpenHold {
   };
 }
 
-function lastAccountOf(accounts: Uint32Array): string | undefined {
+export function lastTransferOf(records: FedRecords): Last | undefined {
+  if (records.count === 0) return undefined;
+  const index = records.count - 1;
+  return { id: records.id(index), timestampNs: records.timestampNs(index) };
+}
+
+export function lastAccountOf(accounts: Uint32Array): Last | undefined {
   if (accounts.length === 0) return undefined;
   const o = accounts.length - ACCOUNT_WORDS;
-  return formatId('account', readIdWords(accounts, o + AccountWord.id));
+  const id = formatId('account', readIdWords(accounts, o + AccountWord.id));
+  return { id, timestampNs: read64(accounts, o + AccountWord.timestampNs) };
 }
 
 function read64(words: Uint32Array, i: number): bigint {
