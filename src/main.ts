@@ -51,6 +51,15 @@ export type UpOptions = {
 export { type HistorySurvey, lookAtHistory, remakeHistory } from './main/history-tools.ts';
 export { type JournalSettings, createJournal, describeJournal } from './main/journals.ts';
 
+export {
+  type ExportedRows,
+  type ViewExport,
+  type ViewsSurvey,
+  lookAtViews,
+  openExport,
+  removeViews,
+} from './main/view-tools.ts';
+
 /** Exit status of a node that halted by itself: a supervisor should start it again. */
 const EXIT_HALTED = 70;
 

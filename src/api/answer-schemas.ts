@@ -265,6 +265,18 @@ const Books = Type.Object(
   STRICT,
 );
 
+/** Null on a node that keeps no views. */
+export const ViewsStanding = Type.Object(
+  {
+    complete: Type.Boolean(),
+    reason: orNull(Text),
+    position: Position,
+    lag: Type.Integer({ minimum: 0, description: 'Positions behind this node.' }),
+    transfers: Count,
+  },
+  STRICT,
+);
+
 export const StatusAnswer = Type.Object(
   {
     node: orNull(Text),
@@ -290,6 +302,7 @@ export const StatusAnswer = Type.Object(
       },
       STRICT,
     ),
+    views: orNull(ViewsStanding),
     books: orNull(Books),
   },
   STRICT,

@@ -26,7 +26,8 @@ function caughtUp(context: Context, reply: FastifyReply, wish: ReadWish): Promis
   return withinDeadline(context, reply, (signal) => context.engine.catchUp(wish, signal));
 }
 
-function wishOf(request: FastifyRequest): ReadWish | undefined {
+/** Undefined = nothing is asked for. */
+export function wishOf(request: FastifyRequest): ReadWish | undefined {
   const { consistency } = request.query as { readonly consistency?: string };
   const header = request.headers[POSITION_HEADER];
   if (consistency === undefined && header === undefined) return undefined;

@@ -30,6 +30,7 @@ export function statusText(engine: Engine): string {
     queue: { commands: status.queuedCommands, bytes: status.queuedBytes },
     impediment: status.impediment?.toLowerCase() ?? null,
     history: historyOf(engine.history.status()),
+    views: viewsOf(engine),
     books: state === undefined ? null : booksOf(state),
   });
 }
@@ -45,6 +46,12 @@ function booksState(engine: Engine): DomainState | undefined {
 
 function historyOf({ complete, reason, transfers, position, runs, bytes }: HistoryStatus) {
   return { complete, reason: reason ?? null, transfers, position, runs, bytes };
+}
+
+function viewsOf({ views }: Engine) {
+  if (views === undefined) return null;
+  const { isComplete, reason, position, lag, transfers } = views.status();
+  return { complete: isComplete, reason: reason ?? null, position, lag, transfers };
 }
 
 function booksOf(state: DomainState) {

@@ -138,6 +138,10 @@ export const API_TEXTS: { readonly [Code in ApiCode]: ApiText } = {
     text: 'There is no ledger with this number.',
     action: 'Define it with PUT /v1/ledgers/{ledger}.',
   },
+  views_off: {
+    text: 'This node keeps no views, and reports are made from them.',
+    action: 'Ask a node that runs with HOLDFAST_VIEWS=sqlite.',
+  },
   method_not_allowed: {
     text: 'This address does not know that method.',
     action: 'Use one of the methods in the Allow header.',
@@ -323,6 +327,10 @@ export const OPERATIONAL_ACTION: { readonly [Code in OperationalCode]: string } 
   SWITCHOVER_REFUSED: 'Operator: see what the detail names, mend it, and ask again.',
   HISTORY_INCOMPLETE:
     'Ask again after the time in Retry-After: the node is rebuilding its history. Balances and payments are not concerned.',
+  VIEWS_INCOMPLETE:
+    'Ask again after the time in Retry-After: the node is building its views. Balances, lists and payments are not concerned.',
+  VIEWS_UNUSABLE:
+    'Ask again after the time in Retry-After: the node throws its views away and builds them again. Balances, lists and payments are not concerned.',
   CHECKPOINT_FAILED:
     'Nothing: the node tries again by itself, and payments go on. See its log; usually a disk is full.',
   CHECKPOINT_CORRUPT: 'Operator: run `holdfast checkpoint verify`, then take a new checkpoint.',

@@ -33,6 +33,23 @@ export const AccountTransfersQuery = Type.Object(
   STRICT,
 );
 
+const MOMENT = 'a day (2026-01-05), RFC 3339 in UTC, or nanoseconds since 1970';
+const REPORT_FIELDS = {
+  format: text('json or csv; as Accept says, or json'),
+  consistency: FIELDS.consistency,
+} satisfies TProperties;
+const PERIOD_FIELDS = {
+  ...REPORT_FIELDS,
+  from: text(`first moment: ${MOMENT}`),
+  to: text('last moment, in the same form; a day is all of it'),
+  limit: text('elements of a page, 1 to 10000; 1000'),
+  cursor: FIELDS.cursor,
+} satisfies TProperties;
+
+export const TrialBalanceQuery = Type.Object(REPORT_FIELDS, STRICT);
+export const StatementQuery = Type.Object(PERIOD_FIELDS, STRICT);
+export const DailyTotalsQuery = Type.Object({ ledger, ...PERIOD_FIELDS }, STRICT);
+
 /** Terms of leadership. */
 export const TermsQuery = Type.Object({ limit: text('terms, 1 to 1000; 20') }, STRICT);
 

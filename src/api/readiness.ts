@@ -35,13 +35,15 @@ export class Readiness {
   checks(): readonly Check[] {
     const status = this.#engine.status();
     const view = this.#engine.cluster?.view();
-    if (view === undefined) return [leadingCheck(status), acceptingCheck(status)];
+    const views = viewsChecks(this.#engine);
+    if (view === undefined) return [leadingCheck(status), acceptingCheck(status), ...views];
     return [
       this.#servingCheck(status, view),
       acceptingCheck(status, view),
       journalCheck(status),
       closeCheck(status, view),
       failoverCheck(view),
+      ...views,
     ];
   }
 
@@ -59,6 +61,16 @@ export class Readiness {
     const detail = `No leader is known for ${(forMs / 1000).toFixed(1)} s: payments are held, reads are of what is here.`;
     return serving(forMs < LEADERLESS_MS, detail);
   }
+}
+
+/** Reports wait for them; nothing else does. */
+function viewsChecks({ views }: Engine): Check[] {
+  const status = views?.status();
+  if (status === undefined) return [];
+  const { isComplete, reason, position, lag } = status;
+  const where = `They hold position ${position}, ${lag} behind this node.`;
+  const detail = isComplete ? where : `${reason ?? ''} ${where}`.trim();
+  return [{ name: 'views', ok: isComplete, required: false, detail }];
 }
 
 function serving(ok: boolean, detail: string): Check {

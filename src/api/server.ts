@@ -24,6 +24,7 @@ import { ledgerRoutes } from './routes/ledgers.ts';
 import { openApiRoutes } from './routes/openapi.ts';
 import { postingRoutes } from './routes/postings.ts';
 import { openProbeRoutes, roleProbeRoutes } from './routes/probes.ts';
+import { reportRoutes } from './routes/reports.ts';
 import { transferQueryRoutes } from './routes/transfer-queries.ts';
 import { transferRoutes } from './routes/transfers.ts';
 import { signatureOf } from './signature.ts';
@@ -217,6 +218,7 @@ function addRoutes(parts: RouteParts): readonly ServerRoute[] {
     transferRoutes(keyed, context);
     transferQueryRoutes(keyed, context);
     postingRoutes(keyed, context);
+    reportRoutes(keyed, context);
     statusRoutes(keyed, context);
     roleProbeRoutes(keyed, context);
     openApiRoutes(keyed);

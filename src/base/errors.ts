@@ -93,6 +93,16 @@ export const OPERATIONAL_ERRORS = {
     outcome: 'none',
     text: 'A part of the history that the answer needs is missing on this node or being rebuilt.',
   },
+  VIEWS_INCOMPLETE: {
+    retryable: true,
+    outcome: 'none',
+    text: 'The views of this node are being built, or have not got as far as was asked for.',
+  },
+  VIEWS_UNUSABLE: {
+    retryable: true,
+    outcome: 'none',
+    text: 'What the views are kept in is damaged; they are built again.',
+  },
   CHECKPOINT_FAILED: {
     retryable: true,
     outcome: 'none',

@@ -12,8 +12,10 @@ import { addImportCommand } from './commands/import.ts';
 import { addJournalCommands } from './commands/journal.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
 import { addPostingCommands } from './commands/posting.ts';
+import { addReportCommands } from './commands/report.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTransferCommands } from './commands/transfer.ts';
+import { addExportCommands, addViewsCommands } from './commands/views.ts';
 import { addUpCommand } from './commands/up.ts';
 import { ExitCode } from './exit-codes.ts';
 import { toFailure, usageFailure, writeFailure } from './failure.ts';
@@ -102,6 +104,9 @@ export function makeProgram(io: Io, run: Run): Command {
   addCheckpointCommands(program, run);
   addEngineCommands(program, run);
   addHistoryCommands(program, run);
+  addViewsCommands(program, run);
+  addReportCommands(program, run);
+  addExportCommands(program, run);
   addImportCommand(program, run);
   return program;
 }

@@ -9,6 +9,7 @@ import {
 } from '../base/limits.ts';
 import { type IdKind, formatId } from '../base/ids.ts';
 import { type ClusterApi, clusterApi } from './http-cluster.ts';
+import { type ReportsApi, reportsApi } from './http-reports.ts';
 import {
   type HttpQuery,
   type Page,
@@ -125,6 +126,7 @@ export type Client = AsyncDisposable & {
   listAccounts(query: HttpQuery, options?: ReadOptions): AsyncIterable<AccountView>;
   readonly checkpoints: CheckpointsApi;
   readonly cluster: ClusterApi;
+  readonly reports: ReportsApi;
   /** The node's own words: role, epoch, position and more (docs/reference/http-api.md). */
   status(options?: CallOptions): Promise<JsonObject>;
   /** The node has moved: later attempts of all calls, also of waiting ones, go to this address. */
@@ -153,6 +155,7 @@ export function createClient(options: ClientOptions): Client {
     listAccounts: (query, call) => listAll(query, (at) => queryAccounts(transport, at, call)),
     checkpoints: checkpointsApi(transport),
     cluster: clusterApi(transport),
+    reports: reportsApi(transport),
     status: async (call) => {
       const answer = await transport.send({ ...call, ...reading('/v1/status') });
       return answer.body as JsonObject;

@@ -239,6 +239,12 @@ export const SETTINGS = {
     ['full', 'none'],
     'whether memory is taken before it is needed, remembered ids in full',
   ),
+  views: oneOf(
+    'HOLDFAST_VIEWS',
+    'off',
+    ['off', 'sqlite'],
+    'where tables and reports for people are kept',
+  ),
   logLevel: oneOf('HOLDFAST_LOG_LEVEL', 'info', LOG_LEVELS, 'what is logged'),
 } as const;
 

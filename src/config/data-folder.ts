@@ -7,10 +7,11 @@
 //   cluster-key    the secret of its nodes among themselves; readable by its owner only
 //   journal/       the journal's segments and its lock; all nodes of the folder have the same
 //   coordinator/   who is there and who is first in line (drivers/local)
-//   nodes/<name>/  what is a named node's own: node.json, checkpoints/, history/, node.sqlite
+//   nodes/<name>/  what is a named node's own: node.json, checkpoints/, history/, views/,
+//                  node.sqlite
 //   node.json      where the running node listens; for the command line on the same machine
-//   alone.sqlite   held by the node that runs alone, which has node.json, checkpoints/ and
-//                  history/ in the folder itself
+//   alone.sqlite   held by the node that runs alone, which has node.json, checkpoints/,
+//                  history/ and views/ in the folder itself
 //
 // Small files are replaced whole (write aside, sync, rename, sync the folder), so that a crash
 // leaves the old one or the new one.
@@ -35,6 +36,7 @@ export type DataFolder = {
   readonly nodeFolder: string;
   readonly checkpointFolder: string;
   readonly historyFolder: string;
+  readonly viewsFolder: string;
   readonly cluster: ClusterIdentity;
   readonly apiKey: string;
   readonly apiKeyFile: string;
@@ -92,6 +94,7 @@ export function openDataFolder(folder: string, options: OpeningOptions = {}): Da
     nodeFolder,
     checkpointFolder: join(nodeFolder, 'checkpoints'),
     historyFolder: join(nodeFolder, 'history'),
+    viewsFolder: join(nodeFolder, 'views'),
     cluster,
     apiKey,
     apiKeyFile,

@@ -8,6 +8,8 @@ import type { EngineJournalOptions } from './engine-options.ts';
 import type { FileCheckpointOptions } from './file/checkpoint-store.ts';
 import type { FileJournalOptions } from './file/options.ts';
 import type { MemoryCheckpointOptions } from './memory/checkpoint-store.ts';
+import type { ViewSchema, ViewStore } from '../ports/view-store.ts';
+import type { SqliteViewOptions } from './sqlite/options.ts';
 import type { LocalOptions } from './local/options.ts';
 import type { MemoryJournalOptions } from './memory/options.ts';
 import type { ZooKeeperOptions } from './zookeeper/options.ts';
@@ -73,4 +75,20 @@ type CoordinatorDrivers = {
 export const COORDINATOR_DRIVERS: CoordinatorDrivers = {
   local: async () => (await import('./local/driver.ts')).createCoordinator,
   zookeeper: async () => (await import('./zookeeper/driver.ts')).createCoordinator,
+};
+
+/** Options by driver name. */
+export type ViewDriverOptions = {
+  readonly sqlite: SqliteViewOptions;
+};
+export type ViewDriverName = keyof ViewDriverOptions;
+
+type ViewDrivers = {
+  readonly [Name in ViewDriverName]: () => Promise<
+    (schema: ViewSchema, options: ViewDriverOptions[Name]) => ViewStore
+  >;
+};
+
+export const VIEW_DRIVERS: ViewDrivers = {
+  sqlite: async () => (await import('./sqlite/driver.ts')).createViewStore,
 };

@@ -8,6 +8,7 @@ import type { DomainState } from '../domain/domain.ts';
 import type { CheckpointTaken } from '../recovery/checkpointer.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { History } from '../history/contract.ts';
+import type { Views } from '../views/contract.ts';
 
 export type { NodeRole } from '../cluster/contract.ts';
 
@@ -112,6 +113,9 @@ export interface Engine {
 
   /** Every accepted transfer since the first. */
   readonly history: History;
+
+  /** Reports and tables for people; undefined on a node that keeps none. */
+  readonly views?: Views | undefined;
 
   /**
    * Admits a command and resolves when its entry is durable and has been applied here. Rejects with

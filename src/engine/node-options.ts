@@ -3,6 +3,7 @@
 
 import type { Leadership, PeerNetwork } from '../cluster/contract.ts';
 import type { NodeHistory } from '../history/contract.ts';
+import type { NodeViews } from '../views/contract.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { Journal } from '../ports/journal.ts';
@@ -29,6 +30,8 @@ export type NodeOptions = {
   readonly observer: EngineObserver;
   /** Fed with every accepted transfer; left out = the node keeps no history. */
   readonly history?: NodeHistory;
+  /** Fed beside the payments; left out = the node makes no reports. */
+  readonly views?: NodeViews;
   readonly intakeBounds: IntakeBounds;
   readonly groupCommitMs: number;
   readonly release: string;

@@ -6,6 +6,7 @@ import type { ClusterControl } from '../cluster/contract.ts';
 import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
 import type { History } from '../history/contract.ts';
+import type { Views } from '../views/contract.ts';
 import type { CheckpointTaken } from '../recovery/checkpointer.ts';
 import type { Checkpointing } from './checkpointing.ts';
 import type {
@@ -51,6 +52,10 @@ export class HoldfastNode implements Engine, CheckpointControl {
 
   get history(): History {
     return this.#stations.history;
+  }
+
+  get views(): Views | undefined {
+    return this.#stations.options.views;
   }
 
   get cluster(): ClusterControl | undefined {

@@ -14,6 +14,7 @@ import { type CheckpointingOptions, Checkpointing } from './checkpointing.ts';
 import type { ClockGuard } from './clock-guard.ts';
 import type { NodeRole, NodeStatus } from './contract.ts';
 import { Intake } from './intake.ts';
+import { markOf } from './view-marks.ts';
 import { MemoryAhead } from './memory-ahead.ts';
 import { JournalPresence } from './journal-presence.ts';
 import type { NodeOptions } from './node-options.ts';
@@ -86,6 +87,18 @@ export class Stations {
     this.publisher.subscribe((applied) => options.observer.applied(applied));
     this.publisher.subscribe(({ entry }) => this.checkpointing?.applied(entry));
     this.publisher.subscribe(() => this.#memory?.look());
+    this.#attachViews();
+  }
+
+  #attachViews(): void {
+    const { views } = this.options;
+    if (views === undefined) return;
+    const { history } = this;
+    views.attach({
+      state: () => this.replica.state,
+      recordsFrom: (number, limit, signal) => history.recordsFrom(number, limit, signal),
+    });
+    this.publisher.subscribe(() => views.applied(markOf(this.replica)));
   }
 
   get role(): NodeRole {
@@ -143,6 +156,7 @@ export class Stations {
     const behind = restored.replica.position - (begun?.place.position ?? 0);
     checkpoints?.observer.restored(begun?.place.position ?? 0, begun?.createdMs ?? 0, behind);
     this.history.settle(this.replica.position);
+    this.options.views?.settle(markOf(this.replica));
     return restored;
   }
 
@@ -199,6 +213,8 @@ export class Stations {
       onFatal,
     });
     this.leading.start();
+    // The opening has no commands, and is a position all the same.
+    this.options.views?.applied(markOf(replica));
     this.unimpede();
     this.become('leading', reason);
     this.intake.open();
@@ -272,6 +288,7 @@ export class Stations {
     this.#memory?.stop();
     await this.checkpointing?.close();
     await this.journal.close();
+    await this.options.views?.close();
     await this.history.close();
     if (this.#role !== 'halted') this.become('stopped', 'The node was asked to stop.');
   }

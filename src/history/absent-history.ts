@@ -1,7 +1,7 @@
 // The history of a node that keeps none: it says so, and answers nothing.
 
 import { OperationalError } from '../base/errors.ts';
-import type { HistoryStatus, NodeHistory, Persisted, TransferPage } from './contract.ts';
+import type { HistoryStatus, NodeHistory, Persisted, Records, TransferPage } from './contract.ts';
 
 const NO_HISTORY = 'This node keeps no history.';
 
@@ -13,6 +13,10 @@ export class AbsentHistory implements NodeHistory {
   }
 
   query(): Promise<TransferPage> {
+    return Promise.reject(new OperationalError('HISTORY_INCOMPLETE', { detail: NO_HISTORY }));
+  }
+
+  recordsFrom(): Promise<Records> {
     return Promise.reject(new OperationalError('HISTORY_INCOMPLETE', { detail: NO_HISTORY }));
   }
 

@@ -65,6 +65,9 @@ export interface History {
   status(): HistoryStatus;
 }
 
+/** Whole records, in memory of their own. */
+export type Records = Uint8Array<ArrayBuffer>;
+
 /** How far the history on disk reaches: a checkpoint of this position can rely on it. */
 export type Persisted = { readonly position: number; readonly number: number };
 
@@ -113,6 +116,12 @@ export interface NodeHistory extends History {
    * Where the history is incomplete anyway it resolves without doing anything.
    */
   persist(): Promise<Persisted>;
+
+  /**
+   * Up to `limit` records from this number on, in the order of their numbers, as long as there are
+   * any. Rejects with HISTORY_INCOMPLETE where one of them is missing.
+   */
+  recordsFrom(number: number, limit: number, signal: AbortSignal): Promise<Records>;
 
   /** Ends its threads. Idempotent. */
   close(): Promise<void>;

@@ -10,13 +10,8 @@ import type { Command } from '../domain/commands.ts';
 import type { DomainState } from '../domain/domain.ts';
 import { NO_RECORD } from '../domain/ledger/id-index.ts';
 import type { Outcome } from '../domain/outcome.ts';
-import {
-  type FoundTransfer,
-  type HistoryStatus,
-  type NodeHistory,
-  type Persisted,
-  type TransferPage,
-} from './contract.ts';
+import type { FoundTransfer, HistoryStatus, NodeHistory } from './contract.ts';
+import type { Persisted, Records, TransferPage } from './contract.ts';
 import { emptyFolder } from './files.ts';
 import { foreignTo } from './foreign.ts';
 import { incompleteError } from './incomplete.ts';
@@ -31,7 +26,8 @@ import {
 } from './messages.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import { type HistoryOptions, OPEN_MS_MAX } from './options.ts';
-import type { Gap } from './query.ts';
+import { orAborted } from './or-aborted.ts';
+import type { Answer, Gap, Question } from './query.ts';
 import type { Repair, RepairResult } from './repair.ts';
 import { RoomGate } from './room-gate.ts';
 import { POOL_TRANSFERS, TailFeed } from './tail-feed.ts';
@@ -192,22 +188,22 @@ export class JournalHistory implements NodeHistory {
 
   async query(query: ListQuery, signal: AbortSignal): Promise<TransferPage> {
     this.figures.queries += 1;
+    const { account: id } = query.filter;
+    const account = id === undefined ? undefined : this.#accountOf(id);
+    return await this.#page({ query, account, through: this.#feed.next }, signal);
+  }
+
+  async recordsFrom(number: number, limit: number, signal: AbortSignal): Promise<Records> {
+    const query = { filter: {}, order: 'oldest-first', limit, after: number - 1 } as const;
+    const question = { query, account: undefined, through: this.#feed.next, isBare: true };
+    return (await this.#page(question, signal)).records;
+  }
+
+  async #page(question: Question, signal: AbortSignal): Promise<Answer & { position: number }> {
     signal.throwIfAborted();
     const position = this.#position;
-    const { filter } = query;
-    const account = filter.account === undefined ? undefined : this.#accountOf(filter.account);
-    const question = { query, account, through: this.#feed.next };
-    const asked = this.#ask<Extract<FromReader, { kind: 'answer' }>['answer']>((id) => {
-      return { kind: 'query', id, question };
-    });
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      return { ...(await Promise.race([asked, aborted.promise])), position };
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    const asked = this.#ask<Answer>((id) => ({ kind: 'query', id, question }));
+    return { ...(await orAborted(asked, signal)), position };
   }
 
   status(): HistoryStatus {

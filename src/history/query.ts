@@ -39,6 +39,8 @@ export type Question = {
   readonly account: number | undefined;
   /** Numbers below it are answered. */
   readonly through: number;
+  /** Nobody asks what became of holds. */
+  readonly isBare?: boolean;
 };
 
 export type Answer = {
@@ -90,7 +92,9 @@ export class QueryRun {
       else yield* this.#byNumber();
     }
     const { records, count, next } = this.#page.finish();
-    const holds = yield* holdsOf(this.#source, records, this.#page.numbers);
+    const isBare = this.#question.isBare === true;
+    const { numbers } = this.#page;
+    const holds = isBare ? new Uint8Array(0) : yield* holdsOf(this.#source, records, numbers);
     return { records: new Uint8Array(records.buffer), count, holds, next };
   }
 

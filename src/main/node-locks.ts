@@ -17,7 +17,7 @@ export type HeldLock = { release(): void };
 
 /** Throws DATA_FOLDER_UNUSABLE. */
 export async function lockNamedNode(
-  folder: DataFolder,
+  folder: Pick<DataFolder, 'folder'>,
   name: string,
   waitMs: number,
 ): Promise<HeldLock> {
@@ -44,7 +44,10 @@ export async function lockNamedNode(
  * The lock of a node alone. Throws DATA_FOLDER_UNUSABLE while named nodes run, and JOURNAL_LOCKED
  * while another one runs alone.
  */
-export async function lockAlone(folder: DataFolder, waitMs: number): Promise<HeldLock> {
+export async function lockAlone(
+  folder: Pick<DataFolder, 'folder'>,
+  waitMs: number,
+): Promise<HeldLock> {
   const own = new KernelLock(aloneFile(folder.folder));
   if (!(await isTaken(own, waitMs))) {
     const holders = (await own.holders().catch(() => [])).join(', ') || 'of unknown number';

@@ -18,9 +18,11 @@ import { JournalHistory } from '../history/journal-history.ts';
 import type { Journal } from '../ports/journal.ts';
 import { createEncryptedStore } from '../recovery/encrypted-store.ts';
 import type { Logger } from '../telemetry/log.ts';
+import { viewReadings } from '../views/view-readings.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type ClusterMembership, createMembership } from './cluster.ts';
 import { driverLog } from './driver-log.ts';
+import { createViews } from './views.ts';
 import { type RoleListener, alsoTelling } from './announcing.ts';
 import { type JournalDescription, createJournal, describeJournal } from './journals.ts';
 
@@ -48,6 +50,7 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
       ? await createFileJournal(parts)
       : await createJournal(description, driverLog(logger, 'journal'));
   const history = createHistory(parts, description);
+  const views = createViews(parts);
   const clock = createClock();
   const membership =
     config.node === '' ? undefined : await createMembership({ config, folder, logger, clock });
@@ -68,6 +71,7 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
     entropy: createEntropy(),
     observer: alsoTelling(createTelemetryObserver(logger, metrics), parts.onRole),
     history,
+    ...(views !== undefined && { views }),
     intakeBounds: { commandsMax: config.queueCommandsMax, bytesMax: config.queueBytesMax },
     groupCommitMs: config.groupCommitMs,
     release,
@@ -76,6 +80,7 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
     ...(membership !== undefined && { cluster: membership.options }),
     onHalted: parts.onHalted,
   });
+  if (views !== undefined) metrics.add(viewReadings(views));
   if (membership !== undefined) {
     metrics.add(clusterReadings(() => node.cluster));
     watchCluster({ leadership: membership.options.leadership, logger });

@@ -97,6 +97,18 @@ describe('npm run bench', { concurrency: 2 }, () => {
     rising(figures['applyPerSecond'], figures['applyPerSecondBest']);
   });
 
+  test('views are written, and their trial balance is what was sent', async () => {
+    const words = ['--transfers', '9000', '--accounts', '20', '--batch', '1000'];
+    const figures = await figuresOf('views', ...words);
+    positive(
+      figures,
+      'transfersPerSecond',
+      'rowsPerSecond',
+      'cpuNsPerTransfer',
+      'bytesPerTransfer',
+    );
+  });
+
   test('replay applies the journal that a node wrote', async () => {
     const figures = await figuresOf('replay', '--transfers', '9000', '--accounts', '20');
     positive(figures, 'replayPerSecond', 'seconds', 'journalBytes');
@@ -167,7 +179,17 @@ describe('npm run bench', { concurrency: 2 }, () => {
   });
 
   test('--list and --help name every workload', async () => {
-    const names = ['tb', 'single', 'apply', 'replay', 'memory', 'checkpoint', 'restart', 'cluster'];
+    const names = [
+      'tb',
+      'single',
+      'apply',
+      'replay',
+      'memory',
+      'checkpoint',
+      'restart',
+      'cluster',
+      'views',
+    ];
     const list = (await run('--list')).printed;
     const help = (await run('--help')).printed;
     assert.deepEqual(

@@ -19,6 +19,7 @@ import { replayWorkload } from './workloads/replay.ts';
 import { restartWorkload } from './workloads/restart.ts';
 import { singleWorkload } from './workloads/single.ts';
 import { tbWorkload } from './workloads/tb.ts';
+import { viewsWorkload } from './workloads/views.ts';
 
 const WORKLOADS: readonly Workload[] = [
   tbWorkload,
@@ -29,6 +30,7 @@ const WORKLOADS: readonly Workload[] = [
   checkpointWorkload,
   restartWorkload,
   clusterWorkload,
+  viewsWorkload,
 ];
 
 const COMMON: OptionTable = {

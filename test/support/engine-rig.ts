@@ -22,6 +22,7 @@ import type { CheckpointSettings } from '../../src/engine/checkpointing.ts';
 import type { SubmitResult } from '../../src/engine/contract.ts';
 import { HoldfastNode } from '../../src/engine/node.ts';
 import type { NodeHistory } from '../../src/history/contract.ts';
+import type { NodeViews } from '../../src/views/contract.ts';
 import type { EngineObserver } from '../../src/engine/observer.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Journal } from '../../src/ports/journal.ts';
@@ -97,6 +98,7 @@ export type RigOptions = {
   readonly clusterId?: Uint8Array;
   readonly checkpoints?: CheckpointSettings;
   readonly history?: NodeHistory;
+  readonly views?: NodeViews;
 };
 
 let nonces = 0;
@@ -113,6 +115,7 @@ export function makeNode(journal: Journal, options: RigOptions = {}): Rig {
     entropy: { bytes: (count) => new Uint8Array(count).fill(++nonces) },
     observer: SILENT,
     ...(options.history !== undefined && { history: options.history }),
+    ...(options.views !== undefined && { views: options.views }),
     intakeBounds: { commandsMax: options.commandsMax ?? 1000, bytesMax: 64 * 1024 * 1024 },
     groupCommitMs: 1,
     release: 'test',

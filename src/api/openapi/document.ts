@@ -28,6 +28,7 @@ import {
   REQUEST_ID_HEADER,
 } from './parameters.ts';
 import { ADDRESSED, ANY_REQUEST, KEYED, QUERIED } from './problem-codes.ts';
+import { REPORT_OPERATIONS } from './report-operations.ts';
 import { POSTING_OPERATIONS, TRANSFER_OPERATIONS } from './transfer-operations.ts';
 import { INFO, TAGS } from './words.ts';
 
@@ -36,13 +37,14 @@ export const OPERATIONS: readonly Operation[] = [
   ...ACCOUNT_OPERATIONS,
   ...TRANSFER_OPERATIONS,
   ...POSTING_OPERATIONS,
+  ...REPORT_OPERATIONS,
   ...CHECKPOINT_OPERATIONS,
   ...CLUSTER_OPERATIONS,
   ...NODE_OPERATIONS,
   ...PROBE_OPERATIONS,
 ];
 
-const JSON_TYPE = 'application/json';
+export const JSON_TYPE = 'application/json';
 export const PROBLEM_TYPE = 'application/problem+json';
 /** Problems of one status that are shown as examples. */
 const PROBLEM_EXAMPLES_MAX = 3;
@@ -217,25 +219,22 @@ function responsesOf(operation: Operation, examples: readonly Example[], parts: 
 }
 
 function answerObject(
-  { description, schema, mediaType = JSON_TYPE, headers = [] }: OperationAnswer,
+  { description, schema, mediaType = JSON_TYPE, otherTypes = {}, headers = [] }: OperationAnswer,
   examples: readonly Example[],
   schemas: SchemaWriter,
 ): JsonObject {
   const shown = examples.filter(({ answer }) => answer !== undefined);
   const all = ['Request-Id', ...headers, 'Holdfast-Node', 'Holdfast-Role'];
+  const types = schema === undefined ? [] : Object.entries({ [mediaType]: schema, ...otherTypes });
+  const content = types.map(([type, own]) => {
+    const ofType = shown.filter((example) => (example.mediaType ?? mediaType) === type);
+    const told = ofType.map(({ name, answer }) => [name, answer!] as const);
+    return [type, contentOf(schemas.write(own, false), told)] as const;
+  });
   return {
     description,
     headers: headerRefs(all),
-    ...(schema === undefined
-      ? {}
-      : {
-          content: {
-            [mediaType]: contentOf(
-              schemas.write(schema, false),
-              shown.map(({ name, answer }) => [name, answer!]),
-            ),
-          },
-        }),
+    ...(content.length === 0 ? {} : { content: Object.fromEntries(content) }),
   };
 }
 

@@ -14,6 +14,8 @@ export type Example = {
     readonly body?: Json;
   };
   readonly status: number;
+  /** Missing where it is the first one of the operation. */
+  readonly mediaType?: string;
   /** Missing where the answer has no body, or one that is too long to repeat. */
   readonly answer?: Json;
 };

@@ -28,8 +28,10 @@ import {
   TermList,
   TransferResult,
   TransferResults,
+  ViewsStanding,
 } from '../answer-schemas.ts';
 import { AccountsPage, TransfersPage } from '../query-schemas.ts';
+import { DailyTotalsAnswer, StatementAnswer, TrialBalanceAnswer } from '../report-schemas.ts';
 import {
   AccountAnswer,
   AccountBatchRequest,
@@ -80,6 +82,9 @@ const ANSWERS = {
   FoundTransfers,
   TransfersPage,
   Posting: PostingAnswer,
+  TrialBalance: TrialBalanceAnswer,
+  Statement: StatementAnswer,
+  DailyTotals: DailyTotalsAnswer,
   CheckpointTaken: CheckpointTakenAnswer,
   StoredCheckpoint,
   Checkpoints: CheckpointList,
@@ -90,6 +95,7 @@ const ANSWERS = {
   Terms: TermList,
   Switchover: SwitchoverAnswer,
   Steered: SteeredAnswer,
+  ViewsStanding,
   Status: StatusAnswer,
   Readiness: ReadyAnswer,
   Leadership: LeaderAnswer,

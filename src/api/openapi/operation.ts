@@ -13,6 +13,8 @@ export type OperationAnswer = {
   readonly schema?: TSchema;
   /** Another than application/json. */
   readonly mediaType?: string;
+  /** What else it can be asked for as, by media type. */
+  readonly otherTypes?: { readonly [mediaType: string]: TSchema };
   /** Headers beside those that every answer carries. */
   readonly headers?: readonly string[];
 };

@@ -4,6 +4,7 @@
 
 import { TERMS_LIMIT_MAX } from '../cluster-input.ts';
 import { LIST_LIMIT_MAX } from '../query-input.ts';
+import { REPORT_LIMIT_MAX } from '../report-input.ts';
 import type { Json, JsonObject } from './json-schema.ts';
 
 export type Parameter = {
@@ -12,15 +13,16 @@ export type Parameter = {
   readonly example?: Json;
 };
 
-const INSTANT: JsonObject = {
-  anyOf: [
-    { type: 'string', pattern: '^(0|[1-9][0-9]{0,19})$' },
-    {
-      type: 'string',
-      pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$',
-    },
-  ],
-};
+const INSTANTS: readonly JsonObject[] = [
+  { type: 'string', pattern: '^(0|[1-9][0-9]{0,19})$' },
+  {
+    type: 'string',
+    pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$',
+  },
+];
+const INSTANT: JsonObject = { anyOf: INSTANTS };
+const DAY: JsonObject = { type: 'string', pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' };
+const DAY_OR_INSTANT: JsonObject = { anyOf: [DAY, ...INSTANTS] };
 
 const U32_MAX = 0xffff_ffff;
 
@@ -51,6 +53,14 @@ export const QUERY_PARAMETERS: { readonly [name: string]: Parameter } = {
     schema: INSTANT,
   },
   until: { description: 'The last moment, inclusive, in the same form.', schema: INSTANT },
+  to: {
+    description: 'The last day or moment, inclusive, in the same form.',
+    schema: DAY_OR_INSTANT,
+  },
+  format: {
+    description: 'What the answer is; left out: as `Accept` says, or JSON.',
+    schema: { type: 'string', enum: ['json', 'csv'] },
+  },
   side: {
     description: 'Only transfers with the account on this side.',
     schema: { type: 'string', enum: ['debit', 'credit'] },
@@ -79,6 +89,17 @@ export const QUERY_PARAMETERS: { readonly [name: string]: Parameter } = {
 export const TERMS_LIMIT: Parameter = {
   description: 'Terms at most.',
   schema: { type: 'integer', minimum: 1, maximum: TERMS_LIMIT_MAX, default: 20 },
+};
+
+export const REPORT_FROM: Parameter = {
+  description:
+    'The first day (2026-01-05, all of it, in UTC) or moment, inclusive: nanoseconds since 1970, or RFC 3339 in UTC. Left out: from the first transfer on.',
+  schema: DAY_OR_INSTANT,
+};
+
+export const REPORT_LIMIT: Parameter = {
+  description: 'Movements or days of a page at most.',
+  schema: { type: 'integer', minimum: 1, maximum: REPORT_LIMIT_MAX, default: 1000 },
 };
 
 export const LAG: Parameter = {
@@ -115,6 +136,10 @@ export const ANSWER_HEADERS: { readonly [name: string]: Header } = {
     description:
       'The position of the journal that the answer reflects; in a problem the one where the node stands, where it has books.',
     schema: { type: 'integer', minimum: 0 },
+  },
+  'Holdfast-Next': {
+    description: 'In CSV, where there is more: the `cursor` of the following page.',
+    schema: { type: 'string' },
   },
   'Holdfast-Node': {
     description: 'The name of the node, where it is one of a cluster.',

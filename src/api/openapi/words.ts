@@ -30,6 +30,7 @@ export const TAGS: readonly { readonly name: string; readonly description: strin
   { name: 'Accounts', description: 'Opened, frozen, looked at.' },
   { name: 'Transfers', description: 'Money moved from one account to another; holds.' },
   { name: 'Postings', description: 'Money moved between many accounts at once, all or none.' },
+  { name: 'Reports', description: 'For people, as JSON or CSV, at nodes that keep views.' },
   { name: 'Checkpoints', description: 'The state written down, so that a start is short.' },
   { name: 'Cluster', description: 'Who leads, and steering it. None of it moves money.' },
   { name: 'Node', description: 'How this node is, and this document.' },

@@ -41,6 +41,7 @@ export const tbWorkload: Workload = {
       text: 'how accounts are taken; hot = one merchant, both ways',
     },
     depth: { kind: 'count', fallback: 1, min: 1, text: 'requests under way at once' },
+    views: { kind: 'flag', text: 'the node keeps views in SQLite beside it' },
     pending: { kind: 'flag', text: 'half are holds, half post (3 of 4) or void them' },
     profile: { kind: 'text', fallback: '', text: 'write the CPU profile of the node here' },
   },
@@ -74,6 +75,7 @@ async function run({ settings, parentFolder, tell }: Surroundings): Promise<Repo
   const profile = settings.text('profile');
   await using node = await BenchNode.start({
     data: folder.path,
+    settings: settings.flag('views') ? { HOLDFAST_VIEWS: 'sqlite' } : {},
     runtimeOptions: profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
   });
   await using client = node.binaryClient();

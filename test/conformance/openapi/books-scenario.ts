@@ -75,8 +75,11 @@ export async function tellBooks(teller: Teller, node: RealNode): Promise<void> {
   await tellTransfers(say);
   await tellPostings(say);
   await node.historyIsLevel();
+  await node.viewsAreLevel();
   await tellLists(say);
+  await tellReports(say);
   await tellFreezing(say);
+  await node.viewsAreLevel();
   await tellNode(say);
 }
 
@@ -192,6 +195,20 @@ async function tellLists(say: Ask): Promise<void> {
   const query = { side: 'debit', limit: '1' };
   await say('listTransfersOfAccount', 'newest payment', { path: { id: CUSTOMER }, query }, 200);
   await say('getStatus', 'leading', {}, 200);
+}
+
+async function tellReports(say: Ask): Promise<void> {
+  const csv = { format: 'csv' };
+  await say('getTrialBalance', 'all ledgers', {}, 200);
+  await say('getTrialBalance', 'for a spreadsheet', { query: csv }, 200);
+  const path = { id: CUSTOMER };
+  const query = { from: '2027-01-15', to: '2027-01-15', limit: '2' };
+  await say('getStatement', 'first page of a day', { path, query }, 200);
+  await say('getStatement', 'for a spreadsheet', { path, query: { ...query, ...csv } }, 200);
+  await say('getStatement', 'nobody', { path: { id: NOBODY } }, 404);
+  await say('getStatement', 'no day', { path, query: { from: 'yesterday' } }, 400);
+  await say('getDailyTotals', 'of one ledger', { query: { ledger: '978' } }, 200);
+  await say('getDailyTotals', 'for a spreadsheet', { query: csv }, 200);
 }
 
 async function tellFreezing(say: Ask): Promise<void> {

@@ -63,6 +63,7 @@ const KNOWN: Known = {
     currency: fc.constantFrom<Json>('EUR', 'USD'),
     exponent: fc.constant<Json>(2),
     from: fc.constantFrom<Json>('2026-01-05T08:00:00Z', '1767225600000000000'),
+    to: fc.constantFrom<Json>('2027-01-15', '2027-01-15T08:00:00Z', '1900000000000000000'),
     until: fc.constantFrom<Json>('2027-01-05T08:00:00.5Z', '1900000000000000000'),
     // A cursor is opaque: one that fits is one that the server gave.
     cursor: fc.constantFrom<Json>('x'),
@@ -79,7 +80,7 @@ let server: HttpServer;
 const statuses = new Map<string, Set<number>>();
 
 before(async () => {
-  node = await RealNode.start();
+  node = await RealNode.start({ keepsViews: true });
   server = node.serve();
   const euro = { currency: 'EUR', exponent: 2 };
   await ask(server, { method: 'put', url: '/v1/ledgers/978', body: euro });
@@ -94,6 +95,7 @@ before(async () => {
     body: { accounts },
   });
   assert.equal(status, 200);
+  await node.viewsAreLevel();
 });
 
 after(async () => {

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { OPERATIONS, problemCodes } from '../../../src/api/openapi/document.ts';
-import { type Examples, readExamples } from '../../../src/api/openapi/examples.ts';
+import { JSON_TYPE, OPERATIONS, problemCodes } from '../../../src/api/openapi/document.ts';
+import { type Example, type Examples, readExamples } from '../../../src/api/openapi/examples.ts';
 import { problemKind } from '../../../src/api/problems.ts';
 import { DOCUMENTED, validatorOf } from './document.ts';
 import { takeExamples } from './examples.ts';
@@ -59,12 +59,14 @@ function plain(value: unknown): unknown {
 
 test('every answer of every operation has an example', () => {
   for (const operation of OPERATIONS) {
-    for (const status of Object.keys(operation.answers).map(Number)) {
+    for (const [status, answer] of Object.entries(operation.answers)) {
       const examples = KEPT.operations[operation.id] ?? [];
-      assert.ok(
-        examples.some((one) => one.status === status),
-        `${operation.id} ${status}`,
-      );
+      const { mediaType: first = JSON_TYPE, otherTypes = {} } = answer;
+      for (const type of [first, ...Object.keys(otherTypes)]) {
+        const isHeard = (one: Example) =>
+          String(one.status) === status && (one.mediaType ?? first) === type;
+        assert.ok(examples.some(isHeard), `${operation.id} ${status} ${type}`);
+      }
     }
     const statuses = Map.groupBy(problemCodes(operation), (code) => problemKind(code).status);
     for (const [status, codes] of statuses) {

@@ -18,7 +18,7 @@ import { Teller } from './teller.ts';
 
 export async function takeExamples(): Promise<Examples> {
   const teller = new Teller();
-  await using node = await RealNode.start();
+  await using node = await RealNode.start({ keepsViews: true });
   await tellBooks(teller, node);
   await tellFaults(teller, node);
   await tellCluster(teller);

@@ -43,9 +43,10 @@ export async function tellFaults(teller: Teller, node: RealNode): Promise<void> 
 }
 
 async function tellBeforeStart(teller: Teller): Promise<void> {
-  await using node = await Nodes.make();
+  await using node = await Nodes.make({ keepsViews: true });
   const server = node.serve();
   await teller.tell(server, 'listLedgers', 'no books', {}, 503);
+  await teller.tell(server, 'getTrialBalance', 'not yet', {}, 503);
   for (const how of ['probe', 'options']) {
     await teller.tell(server, `${how}Readyz`, 'before the start', {}, 503);
     await teller.tell(server, `${how}Leader`, 'before the start', {}, 503);
@@ -62,9 +63,10 @@ async function tellUnknownOutcome(teller: Teller): Promise<void> {
       return inner.append(entry);
     },
   });
-  await using node = await Nodes.start(slow);
+  await using node = await Nodes.start({ journal: slow });
   isSlow = true;
   const hasty = node.serve({ outcomeWaitMs: 50 });
+  await teller.tell(hasty, 'getTrialBalance', 'no views', {}, 404);
   await teller.tell(hasty, 'putLedger', 'slow disk', { path: PATH, body: BODY }, 503);
   gate.resolve();
 }

@@ -1,6 +1,7 @@
 // A whole node in this process, history and checkpoints included, on a clock that stands still: the
 // same requests get the same answers. In front of it the real HTTP door, asked without a socket.
 
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import {
   type HttpServer,
@@ -14,6 +15,7 @@ import { createNodeMetrics } from '../../../src/engine/telemetry-observer.ts';
 import { HoldfastNode } from '../../../src/engine/node.ts';
 import { JournalHistory } from '../../../src/history/journal-history.ts';
 import type { Journal } from '../../../src/ports/journal.ts';
+import { LiveViews } from '../../../src/views/live-views.ts';
 import { CheckpointLog } from '../../support/checkpoint-rig.ts';
 import { CLUSTER_ID, HandClock, SILENT } from '../../support/engine-rig.ts';
 import { TemporaryFolder } from '../../support/temporary-folder.ts';
@@ -66,6 +68,14 @@ export async function ask(
   };
 }
 
+const SQLITE = new URL('../../../src/drivers/sqlite/driver.ts', import.meta.url).href;
+
+export type RealNodeOptions = {
+  /** In memory where it is left out. */
+  readonly journal?: Journal;
+  readonly keepsViews?: boolean;
+};
+
 export class RealNode implements AsyncDisposable {
   readonly node: HoldfastNode;
   /** What a door could not answer properly. */
@@ -75,7 +85,8 @@ export class RealNode implements AsyncDisposable {
   readonly #metricsText: () => Promise<string>;
   readonly #servers: HttpServer[] = [];
 
-  private constructor(folder: TemporaryFolder, journal: Journal) {
+  private constructor(folder: TemporaryFolder, options: RealNodeOptions) {
+    const { journal = createJournal({ log: new MemoryLog() }), keepsViews = false } = options;
     this.#folder = folder;
     this.#history = new JournalHistory({
       folder: join(folder.path, 'history'),
@@ -93,6 +104,7 @@ export class RealNode implements AsyncDisposable {
       entropy: { bytes: (count) => new Uint8Array(count).fill(7) },
       observer: SILENT,
       history: this.#history,
+      ...(keepsViews && { views: viewsIn(folder.path) }),
       intakeBounds: { commandsMax: 1000, bytesMax: 64 * 1024 * 1024 },
       groupCommitMs: 0,
       release,
@@ -104,12 +116,12 @@ export class RealNode implements AsyncDisposable {
   }
 
   /** Not started: it has no books. */
-  static async make(journal: Journal = createJournal({ log: new MemoryLog() })): Promise<RealNode> {
-    return new RealNode(await TemporaryFolder.make(), journal);
+  static async make(options: RealNodeOptions = {}): Promise<RealNode> {
+    return new RealNode(await TemporaryFolder.make(), options);
   }
 
-  static async start(journal?: Journal): Promise<RealNode> {
-    const made = await RealNode.make(journal);
+  static async start(options?: RealNodeOptions): Promise<RealNode> {
+    const made = await RealNode.make(options);
     await made.node.start();
     return made;
   }
@@ -133,10 +145,29 @@ export class RealNode implements AsyncDisposable {
     await until(() => this.#history.status().position >= position, 'the history');
   }
 
+  /** Reports come from the views, which are behind the history. */
+  async viewsAreLevel(): Promise<void> {
+    const { views } = this.node;
+    assert.ok(views !== undefined, 'this node keeps views');
+    const { position } = this.node.status();
+    await until(
+      () => views.status().isComplete && views.status().position >= position,
+      'the views',
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.node.stop(1000);
     for (const server of this.#servers) await server.close();
     await this.#history.close();
     await this.#folder[Symbol.asyncDispose]();
   }
+}
+
+function viewsIn(folder: string): LiveViews {
+  return new LiveViews({
+    store: { url: SQLITE, options: { file: join(folder, 'views', 'views.sqlite') } },
+    identity: { clusterId: Buffer.from(CLUSTER_ID).toString('hex'), timeline: 1 },
+    log: () => undefined,
+  });
 }

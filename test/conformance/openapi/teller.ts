@@ -2,7 +2,7 @@
 // problems by code, the first of each.
 
 import assert from 'node:assert/strict';
-import { OPERATIONS } from '../../../src/api/openapi/document.ts';
+import { JSON_TYPE, OPERATIONS } from '../../../src/api/openapi/document.ts';
 import type { Example, Examples } from '../../../src/api/openapi/examples.ts';
 import type { Json, JsonObject } from '../../../src/api/openapi/json-schema.ts';
 import type { Operation } from '../../../src/api/openapi/operation.ts';
@@ -64,7 +64,9 @@ export class Teller {
     return heard;
   }
 
-  note({ id }: Operation, name: string, request: Said, { status, mediaType, body }: Heard): void {
+  note(operation: Operation, name: string, request: Said, heard: Heard): void {
+    const { id, answers } = operation;
+    const { status, mediaType, body } = heard;
     if (mediaType === 'application/problem+json') {
       const problem = body as JsonObject & { readonly code: string };
       this.problems[problem.code] ??= problem;
@@ -76,7 +78,9 @@ export class Teller {
       | undefined;
     const examples = (this.operations[id] ??= []);
     assert.ok(!examples.some((other) => other.name === name), `${id} has ${name} once`);
-    examples.push({ name, request, status, ...(answer === undefined ? {} : { answer }) });
+    const isFirst = body === undefined || mediaType === (answers[status]?.mediaType ?? JSON_TYPE);
+    const type = isFirst ? {} : { mediaType };
+    examples.push({ name, request, status, ...type, ...(answer === undefined ? {} : { answer }) });
   }
 
   /** In the order of the document. */
