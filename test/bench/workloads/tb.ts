@@ -11,7 +11,12 @@ import { BenchNode, openAccounts } from '../support/bench-node.ts';
 import { checkBooks, checkTransferCount } from '../support/books-check.ts';
 import { type QueryLoad, runQueries } from '../support/history-queries.ts';
 import { BenchRefused } from '../support/failures.ts';
-import { bytesOnDisk, cpuSeconds, residentBytes } from '../support/process-figures.ts';
+import {
+  bytesOnDisk,
+  cpuSeconds,
+  memoryStandsStill,
+  residentBytes,
+} from '../support/process-figures.ts';
 import { rawWriteBlocksPerSecond } from '../support/raw-write.ts';
 import { rounded } from '../support/samples.ts';
 import type { Settings } from '../support/settings.ts';
@@ -80,6 +85,7 @@ async function run({ settings, parentFolder, tell }: Surroundings): Promise<Repo
   });
   await using client = node.binaryClient();
   await openAccounts(client, { count: settings.count('accounts') });
+  await memoryStandsStill(node.pid);
   tell('loading');
   const loaded = await loadAndCheck({ node, client, settings, tell });
   await client.close();
@@ -215,6 +221,7 @@ function methodOf(settings: Settings, { queries }: Loaded): string[] {
       ? `Queries: ${NO_QUERIES}.`
       : `Then ${queries.latenciesMs.count} queries, one after the other, each of a random account's latest ${TRANSFERS_PER_REQUEST_MAX} transfers; every page is compared with what was sent.`,
     'rawWritePerSecond: a plain Node program that writes as many blocks of 1 MiB, writev and fdatasync one by one, to a preallocated file in the same folder before the load; 8,189 transfers a block.',
+    'The load begins when the node has taken its memory ahead (it does so in the seconds after its start, between payments; HOLDFAST_MEMORY_AHEAD).',
     'Afterwards transfer count, sums and the balance of every account are compared with what the client sent.',
   ];
 }
