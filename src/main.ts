@@ -95,6 +95,7 @@ export async function up(options: UpOptions): Promise<number> {
     },
   });
   const doors = createDoors({ config, folder, logger, node, metrics });
+  metrics.add(doors.http.traffic.readings());
   metrics.add(binaryReadings(doors.binary));
   // Listening comes first: while a long journal is replayed, /livez and /readyz say so already.
   const urls = await openDoors(doors, config);

@@ -14,6 +14,7 @@ import { answerBrokenHttp, problemOf, sendProblem } from './answer-problem.ts';
 import { type KeyCheck, createKeyCheck } from './auth.ts';
 import { type BodyBudget, createBodyBudget } from './body-budget.ts';
 import { type Context, READING_ROLES } from './context.ts';
+import { HttpTraffic } from './http-traffic.ts';
 import { ApiProblem, inputProblem } from './problems.ts';
 import { accountQueryRoutes } from './routes/account-queries.ts';
 import { accountRoutes } from './routes/accounts.ts';
@@ -83,6 +84,7 @@ export type HttpServer = {
   /** For tests: requests without a socket, and all routes once the app is ready. */
   readonly app: FastifyInstance;
   readonly routes: readonly ServerRoute[];
+  readonly traffic: HttpTraffic;
 };
 
 /** 32 requests of the largest size. */
@@ -99,6 +101,8 @@ const NODE_HEADER = 'Holdfast-Node';
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const app = createApp(options);
+  const traffic = new HttpTraffic();
+  traffic.watch(app);
   readBodiesStrictly(app);
   handleErrors(app, options);
   const context: Context = {
@@ -119,6 +123,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return {
     app,
     routes,
+    traffic,
     sayGoodbye: () => {
       if (isLeaving) return;
       isLeaving = true;

@@ -4,9 +4,9 @@
 
 import type { ClusterControl, ClusterView, Leadership } from '../cluster/contract.ts';
 import type { Logger } from '../telemetry/log.ts';
-import type { Readings } from '../telemetry/metrics.ts';
+import type { NumberReading, Readings } from '../telemetry/metrics.ts';
 
-type Reading = Readings[number];
+type Reading = NumberReading;
 type Values = ReturnType<Reading['read']>;
 
 /** `cluster` is asked at each scrape; undefined = it is not there yet. */

@@ -19,6 +19,7 @@ import type { Journal } from '../ports/journal.ts';
 import { createEncryptedStore } from '../recovery/encrypted-store.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { viewReadings } from '../views/view-readings.ts';
+import { roomReadings } from '../telemetry/disk.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type ClusterMembership, createMembership } from './cluster.ts';
 import { driverLog } from './driver-log.ts';
@@ -62,6 +63,7 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
     () => journal.health?.(),
     telemetry.gauges(),
   );
+  metrics.add(roomReadings(folder.folder));
   const node: HoldfastNode = new HoldfastNode({
     journal,
     clusterId: folder.cluster.clusterId,

@@ -10,17 +10,33 @@ export type GaugeReading = {
   readonly read: () => number;
 };
 
-/** Metrics that somebody else counts: asked for their values when a scraper comes. */
-export type Readings = readonly {
-  readonly type: 'gauge' | 'counter';
+type Labels = Readonly<Record<string, string>>;
+
+type ReadingBase = {
   readonly name: string;
   readonly help: string;
   readonly labelNames?: readonly string[];
+};
+
+export type NumberReading = ReadingBase & {
+  readonly type: 'gauge' | 'counter';
+  readonly read: () => readonly { readonly labels: Labels; readonly value: number }[];
+};
+
+export type HistogramReading = ReadingBase & {
+  readonly type: 'histogram';
+  /** Upper bounds, inclusive, rising. */
+  readonly bounds: readonly number[];
+  /** `counts` has one more than the bounds: of each bound those above the one before. */
   readonly read: () => readonly {
-    readonly labels: Readonly<Record<string, string>>;
-    readonly value: number;
+    readonly labels: Labels;
+    readonly counts: ArrayLike<number>;
+    readonly sum: number;
   }[];
-}[];
+};
+
+/** Metrics that somebody else counts: asked for their values when a scraper comes. */
+export type Readings = readonly (NumberReading | HistogramReading)[];
 
 /** What the node's metrics are read from; main.ts wires it, so that telemetry knows no engine. */
 export type MetricsSource = {
@@ -86,22 +102,10 @@ export class Metrics {
   }
 
   add(readings: Readings): void {
-    for (const { type, name, help, labelNames = [], read } of readings) {
-      const settings = { name, help, labelNames: [...labelNames], registers: [] };
-      if (type === 'gauge') {
-        const collect = function (this: Gauge<string>): void {
-          // What was there at the last scrape may be there no more (a peer).
-          if (labelNames.length > 0) this.reset();
-          for (const { labels, value } of read()) this.set(labels, value);
-        };
-        this.#registry.registerMetric(new Gauge<string>({ ...settings, collect }));
-      } else {
-        const collect = function (this: Counter<string>): void {
-          this.reset();
-          for (const { labels, value } of read()) this.inc(labels, value);
-        };
-        this.#registry.registerMetric(new Counter<string>({ ...settings, collect }));
-      }
+    for (const reading of readings) {
+      const metric =
+        reading.type === 'histogram' ? new ReadHistogram(reading) : readNumbers(reading);
+      this.#registry.registerMetric(metric);
     }
   }
 
@@ -155,5 +159,58 @@ export class Metrics {
     });
     buildInfo.set({ version: source.release, node: process.versions.node }, 1);
     this.#registry.registerMetric(buildInfo);
+  }
+}
+
+function readNumbers({
+  type,
+  name,
+  help,
+  labelNames = [],
+  read,
+}: NumberReading): Gauge<string> | Counter<string> {
+  const settings = { name, help, labelNames: [...labelNames], registers: [] };
+  if (type === 'gauge') {
+    const collect = function (this: Gauge<string>): void {
+      // What was there at the last scrape may be there no more (a peer).
+      if (labelNames.length > 0) this.reset();
+      for (const { labels, value } of read()) this.set(labels, value);
+    };
+    return new Gauge<string>({ ...settings, collect });
+  }
+  const collect = function (this: Counter<string>): void {
+    this.reset();
+    for (const { labels, value } of read()) this.inc(labels, value);
+  };
+  return new Counter<string>({ ...settings, collect });
+}
+
+/** The library's histogram counts by itself and cannot be told what somebody else has counted. */
+class ReadHistogram extends Histogram<string> {
+  readonly #reading: HistogramReading;
+
+  constructor(reading: HistogramReading) {
+    const { name, help, labelNames = [], bounds } = reading;
+    super({ name, help, labelNames: [...labelNames], buckets: [...bounds], registers: [] });
+    this.#reading = reading;
+  }
+
+  /** What the registry asks, and the library's own `get` too. */
+  async getForPromString(): Promise<object> {
+    const { name, help, bounds, read } = this.#reading;
+    const values = read().flatMap(({ labels, counts, sum }) => {
+      let count = 0;
+      const buckets = Array.from(counts, (value, index) => {
+        count += value;
+        const le = bounds[index] ?? '+Inf';
+        return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: count };
+      });
+      return [
+        ...buckets,
+        { metricName: `${name}_sum`, labels, value: sum },
+        { metricName: `${name}_count`, labels, value: count },
+      ];
+    });
+    return { name, help, type: 'histogram', aggregator: 'sum', values };
   }
 }
