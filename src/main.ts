@@ -11,6 +11,7 @@ import {
   openDataFolder,
   removeRunningNode,
 } from './config/data-folder.ts';
+import { releaseVersion } from './config/release.ts';
 import { HASH_KEY_BYTES, seedIdHashes } from './domain/ledger/id-hash.ts';
 import { createEntropy } from './drivers/system/entropy.ts';
 import type { HoldfastNode } from './engine/node.ts';
@@ -38,6 +39,7 @@ import { createNode } from './main/node-parts.ts';
 import { rehearseTakeOver } from './main/rehearsal.ts';
 import { toldToStop, toldToStopBySupervisor } from './main/signals.ts';
 import { type Logger, createLogger } from './telemetry/log.ts';
+import { createSpans } from './telemetry/spans.ts';
 
 export type UpOptions = {
   /** Settings given as flags; they win over the environment. */
@@ -85,16 +87,18 @@ export async function up(options: UpOptions): Promise<number> {
   if (config.node !== '') locks.push(await lockNamedNode(folder, config.node, config.lockWaitMs));
   const halted = Promise.withResolvers<void>();
   const roleListeners = new Set<RoleListener>();
+  const spans = createSpans(releaseVersion());
   const { node, metrics, membership } = await createNode({
     config,
     folder,
     logger,
     onHalted: halted.resolve,
+    spans,
     onRole: (change) => {
       for (const listener of roleListeners) listener(change);
     },
   });
-  const doors = createDoors({ config, folder, logger, node, metrics });
+  const doors = createDoors({ config, folder, logger, node, metrics, spans });
   metrics.add(doors.http.traffic.readings());
   metrics.add(binaryReadings(doors.binary));
   // Listening comes first: while a long journal is replayed, /livez and /readyz say so already.

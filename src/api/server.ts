@@ -10,12 +10,14 @@ import { AssertionFailed } from '../base/assert.ts';
 import { HTTP_BODY_BYTES_MAX } from '../base/limits.ts';
 import type { TlsFiles } from '../config/tls-files.ts';
 import type { CheckpointControl, Engine } from '../engine/contract.ts';
+import type { Spans } from '../telemetry/spans.ts';
 import { answerBrokenHttp, problemOf, sendProblem } from './answer-problem.ts';
 import { type KeyCheck, createKeyCheck } from './auth.ts';
 import { type BodyBudget, createBodyBudget } from './body-budget.ts';
 import { type Context, READING_ROLES } from './context.ts';
 import { HttpTraffic } from './http-traffic.ts';
 import { ApiProblem, inputProblem } from './problems.ts';
+import { spanRequests } from './request-spans.ts';
 import { accountQueryRoutes } from './routes/account-queries.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { checkpointRoutes } from './routes/checkpoints.ts';
@@ -56,6 +58,8 @@ export type HttpServerOptions = {
   /** The text of /metrics. */
   readonly metricsText: () => Promise<string>;
   readonly logger: HttpLogger;
+  /** Each request becomes a span. */
+  readonly spans?: Spans | undefined;
   /** PEM; with it the door speaks HTTPS and nothing else. */
   readonly tls?: TlsFiles | undefined;
   /** How long a request waits for its outcome before the answer is `outcome_unknown`. */
@@ -103,6 +107,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const app = createApp(options);
   const traffic = new HttpTraffic();
   traffic.watch(app);
+  if (options.spans !== undefined) spanRequests(app, options.spans);
   readBodiesStrictly(app);
   handleErrors(app, options);
   const context: Context = {

@@ -9,6 +9,7 @@ import { readTlsFiles } from '../config/tls-files.ts';
 import type { HoldfastNode } from '../engine/node.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Spans } from '../telemetry/spans.ts';
 
 export type Doors = { readonly http: HttpServer; readonly binary: BinaryServer };
 export type Urls = { readonly url: string; readonly binary_url: string };
@@ -19,9 +20,10 @@ export type DoorParts = {
   readonly logger: Logger;
   readonly node: HoldfastNode;
   readonly metrics: Metrics;
+  readonly spans: Spans | undefined;
 };
 
-export function createDoors({ config, folder, logger, node, metrics }: DoorParts): Doors {
+export function createDoors({ config, folder, logger, node, metrics, spans }: DoorParts): Doors {
   const common = { engine: node, apiKey: folder.apiKey, logger };
   const outcomeWaitMs = config.requestDeadlineMs;
   const tls = readTlsFiles(config);
@@ -34,6 +36,7 @@ export function createDoors({ config, folder, logger, node, metrics }: DoorParts
       checkpoints: node,
       outcomeWaitMs,
       metricsText,
+      spans,
     }),
     binary: createBinaryServer({ ...common, tls, bounds: { outcomeWaitMs } }),
   };

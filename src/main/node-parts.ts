@@ -13,6 +13,7 @@ import type { CheckpointSettings } from '../engine/checkpointing.ts';
 import { clusterReadings, watchCluster } from '../engine/cluster-telemetry.ts';
 import { startRepair } from '../engine/history-repair.ts';
 import { HoldfastNode } from '../engine/node.ts';
+import { alsoSpanning } from '../engine/span-observer.ts';
 import { createNodeMetrics, createTelemetryObserver } from '../engine/telemetry-observer.ts';
 import { JournalHistory } from '../history/journal-history.ts';
 import type { Journal } from '../ports/journal.ts';
@@ -21,6 +22,7 @@ import type { Logger } from '../telemetry/log.ts';
 import { viewReadings } from '../views/view-readings.ts';
 import { roomReadings } from '../telemetry/disk.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Spans } from '../telemetry/spans.ts';
 import { type ClusterMembership, createMembership } from './cluster.ts';
 import { driverLog } from './driver-log.ts';
 import { createViews } from './views.ts';
@@ -33,6 +35,7 @@ export type NodeParts = {
   readonly logger: Logger;
   readonly onHalted: () => void;
   readonly onRole: RoleListener;
+  readonly spans: Spans | undefined;
 };
 
 export type CreatedNode = {
@@ -64,6 +67,8 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
     telemetry.gauges(),
   );
   metrics.add(roomReadings(folder.folder));
+  const told = createTelemetryObserver(logger, metrics);
+  const observer = parts.spans === undefined ? told : alsoSpanning(told, parts.spans);
   const node: HoldfastNode = new HoldfastNode({
     journal,
     clusterId: folder.cluster.clusterId,
@@ -71,7 +76,7 @@ export async function createNode(parts: NodeParts): Promise<CreatedNode> {
     hasBegun: folder.hasBegun,
     clock,
     entropy: createEntropy(),
-    observer: alsoTelling(createTelemetryObserver(logger, metrics), parts.onRole),
+    observer: alsoTelling(observer, parts.onRole),
     history,
     ...(views !== undefined && { views }),
     intakeBounds: { commandsMax: config.queueCommandsMax, bytesMax: config.queueBytesMax },
