@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// The door of the command line, in plain JavaScript so that any Node can read it. Holdfast runs
-// TypeScript as it is and therefore needs Node 24.16 or later. On an older Node this file looks for
-// the Node 24 that `npm ci` brought along and starts itself again with it, or says what to do.
+// The door of the command line, in plain JavaScript so that any Node can read it. A checkout runs
+// its TypeScript as it is and therefore needs Node 24.16 or later; so does the package, which has
+// JavaScript in dist/ instead. On an older Node this file looks for the Node 24 that `npm ci`
+// brought along and starts itself again with it, or says what to do.
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -53,7 +54,8 @@ if (isNewEnough(process.versions.node)) {
   // which doubles the work of a start.
   const cache = nodeModule.getCompileCacheDir();
   if (cache !== undefined) process.env.NODE_COMPILE_CACHE ??= dirname(cache);
-  const { runCli } = await import('../src/cli/cli.ts');
+  const isCheckout = existsSync(join(root, 'src'));
+  const { runCli } = await import(isCheckout ? '../src/cli/cli.ts' : '../dist/cli/cli.js');
   process.exitCode = await runCli(process.argv);
 } else {
   runAgainWithOwnNode();
